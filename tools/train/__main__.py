@@ -1,0 +1,25 @@
+"""`python -m train COMMAND ...`: every step that makes the shipped models."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "scenes-sheet": "train.world:sheet_command",
+    "scenes-autoencoder": "train.autoencoder:command",
+    "scenes-latents": "train.latents:command",
+    "scenes-decoder": "train.decoder:command",
+    "scenes-export": "train.export:command",
+    "scenes-decoders-table": "train.decoders_table:command",
+}
+
+
+def main() -> int:
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        print("usage: python -m train COMMAND [options]\n\ncommands:\n  " + "\n  ".join(COMMANDS), file=sys.stderr)
+        return 2
+    module, function = COMMANDS[sys.argv[1]].split(":")
+    return getattr(importlib.import_module(module), function)(sys.argv[2:]) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
