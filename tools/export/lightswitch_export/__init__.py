@@ -1,0 +1,1 @@
+"""Writes TorchScript parts in the layout that lightswitch loads."""
