@@ -1,0 +1,16 @@
+#include <lightswitch/decoder_registry.hpp>
+
+#include <array>
+
+#include "kl/kl.hpp"
+#include "taming/taming.hpp"
+#include "vit/vit.hpp"
+
+namespace lightswitch {
+
+std::span<const DecoderFamily> builtin_decoder_families() {
+  static const std::array table{kl::family(), vit::family(), taming::family()};
+  return table;
+}
+
+}  // namespace lightswitch

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <lightswitch/tensor_spec.hpp>
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+
+namespace lightswitch {
+
+/// Facts about a loaded network, for reports.
+struct NetworkInfo {
+  std::string family;         ///< "kl", "vit", "taming", or a plug-in's own word
+  std::string configuration;  ///< one line: widths, depths, variants
+  int64_t parameters = 0;     ///< trained numbers, as stored (before folding)
+  DType dtype = DType::fp32;  ///< arithmetic in use, never `automatic`
+};
+
+/// A network that turns latents into pictures.
+///
+/// forward() is the network as it was trained: no scaling, no clamping. decode() in decode.hpp is what applications call: it
+/// applies the LatentSpec, checks shapes and numbers, tiles, and returns pictures in [0, 1].
+/// forward() may be called from several threads at once; the object does not change after construction.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+
+  virtual const LatentSpec& spec() const = 0;
+  virtual const NetworkInfo& info() const = 0;
+
+  /// @param latents [N, channels, h, w] float32 of kind spec().network_input (int64 [N, h, w] for indices).
+  /// @return [N, 3, h * factor, w * factor] float32 in spec().output_range, unclamped.
+  /// @throws Cancelled when `stop` is requested; checked between layers.
+  virtual at::Tensor forward(const at::Tensor& latents, std::stop_token stop = {}) const = 0;
+
+  /// Multiply-adds of one forward() on [1, channels, h, w], counted by the layers themselves.
+  virtual int64_t macs(int64_t h, int64_t w) const = 0;
+};
+
+/// A network that turns pictures into latents.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+
+  /// The same LatentSpec as the decoder's: factor, channels, scale and shift; output_range is the range the pictures must have.
+  virtual const LatentSpec& spec() const = 0;
+  virtual const NetworkInfo& info() const = 0;
+
+  /// @param pictures [N, 3, H, W] float32 in spec().output_range; H and W multiples of the factor.
+  /// @return [N, channels, H / factor, W / factor] float32 of kind spec().network_input; a posterior's mode, never a sample.
+  virtual at::Tensor forward(const at::Tensor& pictures, std::stop_token stop = {}) const = 0;
+
+  /// Multiply-adds of one forward() on [1, 3, H, W].
+  virtual int64_t macs(int64_t height, int64_t width) const = 0;
+};
+
+}  // namespace lightswitch

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <lightswitch/decoder_registry.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace lightswitch {
+
+class ModelPackage;
+
+/// The one way to name a decoder or encoder: `SOURCE[,key=value…]`, SOURCE being a name the package lists, a weight file or a
+/// diffusers folder (config.json beside the weights is honoured).
+struct NetworkSpec {
+  std::string source;
+  std::map<std::string, std::string> options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space
+
+  /// @throws OptionError for an empty source, a repeated or unknown option (naming the nearest known one).
+  static NetworkSpec parse(std::string_view text);
+};
+
+/// Where SPECs are looked up and what they default to.
+struct NetworkContext {
+  const DecoderRegistry& registry;
+  const ModelPackage* package = nullptr;  ///< null: only files can be named
+  DType dtype = DType::automatic;         ///< a SPEC's own dtype wins
+  c10::Device device = c10::Device(c10::kCPU);
+};
+
+/// Never another decoder than the one named. @throws OptionError, FileError, FormatError, IntegrityError, WeightsError.
+std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context);
+std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context);
+
+/// A diffusers-style config.json flattened to text. @throws FileError, FormatError.
+Config read_config(const std::filesystem::path& file);
+
+}  // namespace lightswitch

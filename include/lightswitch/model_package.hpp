@@ -1,0 +1,78 @@
+#pragma once
+
+#include <lightswitch/decoder_registry.hpp>
+#include <lightswitch/tensor_spec.hpp>
+#include <lightswitch/text_to_image.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace lightswitch {
+
+/// One decoder or encoder entry of a package.
+struct PackagedNetwork {
+  std::filesystem::path file;
+  std::string family;
+  std::string space;
+  Config config;
+};
+
+/// A model package: a folder with model.json, the parts and a SHA-256 of every file.
+///
+/// {"format": "lightswitch.model", "version": 1, "name", "kind": "text-to-image", "licence", "trained_on",
+///  "latent_spaces": {NAME: {"channels", "factor", "scaling_factor", "shift_factor"}},
+///  "parts": {"tokenizer": {"folder", "type": "clip_bpe", "max_length"},
+///            "text_encoder": {"file", "outputs": […]},
+///            "denoiser": {"file", "inputs": […], "space", "size_multiple"},
+///            "schedulers": {NAME: {"file"}},
+///            "decoders": {NAME: {"file", "family", "space", "latent_kind", "output_range", "config": {…}}},
+///            "encoders": {NAME: likewise}},
+///  "defaults": {"width", "height", "steps", "cfg_scale", "sampling_method", "decoder", "encoder", "strength"},
+///  "files": {PATH: {"bytes", "sha256"}}}
+class ModelPackage {
+ public:
+  /// Reads model.json and checks it: every part listed, inside the folder, with the recorded size. Hashes are checked when a part
+  /// is loaded (file()).
+  /// @throws FileError, FormatError (naming the key), IntegrityError.
+  static ModelPackage open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const std::string& name() const { return name_; }
+  const std::string& licence() const { return licence_; }
+  const std::map<std::string, LatentSpec>& latent_spaces() const { return spaces_; }
+  const std::map<std::string, PackagedNetwork>& decoders() const { return decoders_; }
+  const std::map<std::string, PackagedNetwork>& encoders() const { return encoders_; }
+  std::vector<std::string> sampling_methods() const;
+  /// The options the package's author recommends; prompt and seed are left at their defaults.
+  const TextToImageOptions& defaults() const { return defaults_; }
+  const std::string& default_decoder() const { return default_decoder_; }
+  const std::string& default_encoder() const { return default_encoder_; }
+
+  /// Everything but the decoder and the encoder, loaded and hash-checked.
+  TextToImageParts load_parts() const;
+
+  /// Path of a listed file once its bytes match the recorded SHA-256. @throws IntegrityError naming the part.
+  std::filesystem::path verified(const std::filesystem::path& relative) const;
+  /// verified() for every listed file.
+  void verify() const;
+
+ private:
+  struct FileRecord {
+    int64_t bytes = 0;
+    std::string sha256;
+  };
+  std::filesystem::path folder_;
+  std::string name_, licence_;
+  std::map<std::string, LatentSpec> spaces_;
+  std::map<std::string, PackagedNetwork> decoders_, encoders_;
+  std::map<std::string, FileRecord> files_;
+  TextToImageOptions defaults_;
+  std::string default_decoder_, default_encoder_;
+  struct Parts;
+  std::shared_ptr<const Parts> parts_;
+};
+
+}  // namespace lightswitch

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "nn/run.hpp"
+#include "nn/weight_loader.hpp"
+
+/// Layers that decoder families are made of. Activations are channels_last [N, C, H, W] in the loader's dtype from the first layer to
+/// the last. This is the one place where execution is tuned: families say what is computed, layers decide how.
+namespace lightswitch::nn {
+
+enum class Activation { none, relu, silu, gelu };
+
+/// Brings latents or pictures (fp32, any layout) into the form layers work in, and back to contiguous fp32.
+at::Tensor enter(Run& run, const at::Tensor& x, at::ScalarType dtype, c10::Device device);
+at::Tensor leave(Run& run, const at::Tensor& x);
+
+struct ConvShape {
+  int64_t in = 0, out = 0;
+  int64_t kernel = 3;
+  int64_t stride = 1;
+  int64_t groups = 1;
+  bool bias = true;
+  /// Padding on the top and left, and on the bottom and right; -1 means kernel / 2.
+  int64_t pad_begin = -1, pad_end = -1;
+};
+
+/// act(conv(x) + residual). Weight names: NAME.weight, NAME.bias.
+class Conv2d {
+ public:
+  Conv2d() = default;
+  Conv2d(WeightLoader& loader, const std::string& name, const ConvShape& shape, Activation act = Activation::none);
+  /// From tensors already in hand (folded batch norm, merged weights). bias may be undefined.
+  Conv2d(const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act, at::ScalarType dtype,
+         c10::Device device);
+
+  at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual = {}) const;
+  const ConvShape& shape() const { return shape_; }
+
+ private:
+  at::Tensor weight_, bias_;
+  ConvShape shape_;
+  Activation act_ = Activation::none;
+};
+
+/// Nearest 2x upsampling followed by a 3x3 convolution, computed exactly as four 2x2 phases (9 -> 4 multiply-adds per output).
+class UpsampleConv2d {
+ public:
+  UpsampleConv2d() = default;
+  UpsampleConv2d(WeightLoader& loader, const std::string& name, int64_t in, int64_t out, bool bias = true);
+  at::Tensor operator()(Run& run, const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_, bias_;
+  int64_t in_ = 0, out_ = 0;
+};
+
+/// act(group_norm(x)), statistics in fp32.
+class GroupNorm {
+ public:
+  GroupNorm() = default;
+  GroupNorm(WeightLoader& loader, const std::string& name, int64_t channels, int64_t groups, double eps,
+            Activation act = Activation::none);
+  at::Tensor operator()(Run& run, const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_, bias_;
+  int64_t groups_ = 0;
+  double eps_ = 0;
+  Activation act_ = Activation::none;
+};
+
+/// act(x / sqrt(mean over channels of x^2 + eps) * weight + bias) per pixel, in fp32.
+class RmsNorm2d {
+ public:
+  RmsNorm2d() = default;
+  RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t channels, double eps, Activation act = Activation::none);
+  at::Tensor operator()(Run& run, const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_, bias_;
+  double eps_ = 0;
+  Activation act_ = Activation::none;
+};
+
+/// softmax(q k^T / sqrt(d)) v over pixels with one or more heads, never materialising the score matrix.
+/// @param q, k, v [N, C, H, W].
+at::Tensor attention(Run& run, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads = 1);
+
+/// out[c, 2y+a, 2x+b] = in[4c+2a+b] for factor 2.
+at::Tensor pixel_shuffle(Run& run, const at::Tensor& x, int64_t factor);
+at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor);
+
+at::Tensor activate(Run& run, const at::Tensor& x, Activation act);
+at::Tensor add(Run& run, const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace lightswitch::nn

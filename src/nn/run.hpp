@@ -1,0 +1,36 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <lightswitch/error.hpp>
+
+#include <cstdint>
+#include <stop_token>
+#include <utility>
+
+namespace lightswitch::nn {
+
+/// One pass through a network. Layers compute in it, or only count: then tensors live on the meta device, no arithmetic is done
+/// and the layers add up their multiply-adds. Belongs to one thread.
+class Run {
+ public:
+  static Run compute(std::stop_token stop = {}) { return Run(false, std::move(stop)); }
+  static Run count() { return Run(true, {}); }
+
+  bool counting() const { return counting_; }
+  int64_t macs() const { return macs_; }
+  void add_macs(int64_t macs) { macs_ += macs; }
+
+  /// @throws Cancelled; every layer that does real work calls it first.
+  void checkpoint() const {
+    if (stop_.stop_requested()) throw Cancelled();
+  }
+
+ private:
+  Run(bool counting, std::stop_token stop) : counting_(counting), stop_(std::move(stop)) {}
+
+  bool counting_;
+  int64_t macs_ = 0;
+  std::stop_token stop_;
+};
+
+}  // namespace lightswitch::nn

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <lightswitch/decoder_registry.hpp>
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace lightswitch::nn {
+
+/// Hands a network its tensors and keeps the books: what was taken, missing, misshapen; what nobody asked for.
+/// Nothing throws until finish(), so that one error lists everything that is wrong.
+class WeightLoader {
+ public:
+  /// @param prefix part of the file that is this network ("decoder."); names given to take() are relative to it.
+  /// @param siblings prefixes of known neighbours ("encoder.", "quant_conv.") that are skipped; anything else left over inside or
+  /// outside the prefix is unexpected.
+  WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings = {});
+
+  /// The tensor as contiguous fp32, or zeros of that shape once its absence or shape has been noted.
+  at::Tensor take(const std::string& name, at::IntArrayRef shape);
+  /// take() for a name outside the prefix, such as "post_quant_conv.weight".
+  at::Tensor take_absolute(const std::string& name, at::IntArrayRef shape);
+  bool has(const std::string& name) const;
+  bool has_absolute(const std::string& name) const;
+  /// Shape of a stored tensor, empty when it is not there. For reading widths and depths from the file.
+  std::vector<int64_t> shape_of(const std::string& name) const;
+  /// Marks a stored tensor as known and unneeded ("num_batches_tracked").
+  void ignore(const std::string& name);
+
+  /// Element type the layers compute in.
+  at::ScalarType dtype() const { return dtype_; }
+  c10::Device device() const { return request_.device; }
+  const Config& config() const { return request_.config; }
+  const std::string& origin() const { return request_.weights->origin(); }
+  /// Numbers taken so far, as stored.
+  int64_t parameters() const { return parameters_; }
+
+  /// @throws WeightsError with the counts and the first ten names each of missing, unexpected and misshapen tensors.
+  void finish() const;
+
+ private:
+  NetworkRequest request_;
+  std::string prefix_;
+  std::vector<std::string> siblings_;
+  at::ScalarType dtype_;
+  std::set<std::string> taken_;
+  std::vector<std::string> missing_, misshapen_;
+  int64_t parameters_ = 0;
+};
+
+/// What `automatic` means on this machine: bf16 where the CPU has bf16 multiply-adds (AVX-512 BF16 or AMX) or on a GPU, else fp32.
+/// @throws UnsupportedError for fp16 on a CPU.
+DType resolve_dtype(DType asked, c10::Device device);
+at::ScalarType scalar_type(DType resolved);
+
+/// The configuration keys every family honours: scaling_factor, shift_factor, output_range, latent_kind, space.
+/// @throws OptionError for a value that does not parse.
+void apply_common_config(LatentSpec& spec, const Config& config);
+/// Typed look-ups. @throws OptionError naming the key when the text is not such a number.
+int64_t config_int(const Config& config, const std::string& key, int64_t fallback);
+double config_double(const Config& config, const std::string& key, double fallback);
+std::string config_text(const Config& config, const std::string& key, const std::string& fallback);
+
+}  // namespace lightswitch::nn

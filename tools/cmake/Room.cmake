@@ -1,0 +1,43 @@
+# One target per room.
+#   lightswitch_room(NAME SOURCES … LINKS … PRIVATE_LINKS … [NO_TORCH])
+# makes the static library lightswitch_NAME with the alias lightswitch::NAME. Rooms share one precompiled ATen header, except
+# those that do not see LibTorch at all (NO_TORCH).
+
+add_library(lightswitch_warnings INTERFACE)
+target_compile_options(lightswitch_warnings INTERFACE -Wall -Wextra -Wshadow -Wno-unused-parameter)
+if(LIGHTSWITCH_SANITIZE)
+  add_compile_options(-fsanitize=${LIGHTSWITCH_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${LIGHTSWITCH_SANITIZE})
+endif()
+
+add_library(lightswitch_sdk INTERFACE)
+add_library(lightswitch::sdk ALIAS lightswitch_sdk)
+set_target_properties(lightswitch_sdk PROPERTIES EXPORT_NAME sdk)
+target_include_directories(lightswitch_sdk INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_link_libraries(lightswitch_sdk INTERFACE torch_library)
+target_compile_features(lightswitch_sdk INTERFACE cxx_std_20)
+
+add_library(lightswitch_pch STATIC ${PROJECT_SOURCE_DIR}/tools/cmake/pch.cpp)
+target_link_libraries(lightswitch_pch PRIVATE lightswitch_sdk lightswitch_openmp lightswitch_warnings)
+target_precompile_headers(lightswitch_pch PRIVATE <ATen/ATen.h>)
+
+function(lightswitch_use_pch target)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:lightswitch_openmp> $<BUILD_INTERFACE:lightswitch_warnings>)
+  target_precompile_headers(${target} REUSE_FROM lightswitch_pch)
+endfunction()
+
+function(lightswitch_room name)
+  cmake_parse_arguments(room "NO_TORCH" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(lightswitch_${name} STATIC ${room_SOURCES})
+  add_library(lightswitch::${name} ALIAS lightswitch_${name})
+  set_target_properties(lightswitch_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(lightswitch_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(lightswitch_${name} PUBLIC ${room_LINKS} PRIVATE ${room_PRIVATE_LINKS})
+  if(room_NO_TORCH)
+    target_link_libraries(lightswitch_${name} PRIVATE $<BUILD_INTERFACE:lightswitch_warnings>)
+  else()
+    target_link_libraries(lightswitch_${name} PUBLIC lightswitch_sdk)
+    lightswitch_use_pch(lightswitch_${name})
+  endif()
+endfunction()
