@@ -20,7 +20,7 @@ SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "h
 COUNT_WORDS = {1: ("a", "one"), 2: ("two", "a pair of"), 3: ("three",)}
 SIDE_WORDS = {"left": ("on the left", "at the left", "on the left side"), "right": ("on the right", "at the right", "on the right side"),
               "centre": ("in the middle", "in the centre", "at the centre")}
-PLURALS = {"sheep": "sheep"}
+PLURALS = {"sheep": "sheep", "cactus": "cacti"}
 
 
 def _pick(rng: np.random.Generator, words):
