@@ -1,12 +1,8 @@
 # `cmake --install` gives the layout of the build folder under a prefix, with a config package for find_package(lightswitch).
 include(CMakePackageConfigHelpers)
 
-set(rooms lightswitch_sdk lightswitch_nn lightswitch_core lightswitch_builtin_decoders lightswitch_lightswitch
-    lightswitch_decoder_kl lightswitch_decoder_vit lightswitch_decoder_taming)
-if(LIGHTSWITCH_MEDIA)
-  list(APPEND rooms lightswitch_media)
-endif()
-install(TARGETS ${rooms} EXPORT lightswitch-targets
+get_property(rooms GLOBAL PROPERTY LIGHTSWITCH_ROOMS)
+install(TARGETS lightswitch_sdk lightswitch_lightswitch ${rooms} EXPORT lightswitch-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/lightswitch DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT lightswitch-targets NAMESPACE lightswitch:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lightswitch)
@@ -18,6 +14,3 @@ install(FILES ${CMAKE_BINARY_DIR}/lightswitch-config.cmake ${CMAKE_BINARY_DIR}/l
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lightswitch)
 
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/lightswitch/models)
-if(LIGHTSWITCH_TOOLS)
-  install(TARGETS lightswitch_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()

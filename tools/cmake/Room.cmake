@@ -1,5 +1,6 @@
 # One target per room.
 #   lightswitch_room(NAME SOURCES … LINKS … PRIVATE_LINKS … [NO_TORCH])
+
 # makes the static library lightswitch_NAME with the alias lightswitch::NAME. Rooms share one precompiled ATen header, except
 # those that do not see LibTorch at all (NO_TORCH).
 
@@ -32,6 +33,7 @@ function(lightswitch_room name)
   add_library(lightswitch_${name} STATIC ${room_SOURCES})
   add_library(lightswitch::${name} ALIAS lightswitch_${name})
   set_target_properties(lightswitch_${name} PROPERTIES EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY LIGHTSWITCH_ROOMS lightswitch_${name})
   target_include_directories(lightswitch_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(lightswitch_${name} PUBLIC ${room_LINKS} PRIVATE ${room_PRIVATE_LINKS})
   if(room_NO_TORCH)
