@@ -98,13 +98,18 @@ def scene(seed: int, size: int = 128) -> tuple[np.ndarray, str, dict]:
     facts: sky, ground, told (which of the two the caption says), groups: each with kind, colour, count, size,
     side, place ("sky" or "ground"), told (of size, side), boxes ([x, y, pixels] per object, in 128ths).
     """
+    facts, caption, rng = plan(seed)
+    return _draw_picture(facts, rng, size), caption, facts
+
+
+def plan(seed: int) -> tuple[dict, str, np.random.Generator]:
+    """What the scene of a seed will show (without boxes), its caption, and the generator that goes on to draw it."""
     rng = np.random.default_rng(seed)
     novel = seed in NOVEL
     facts = _draw_facts(rng)
     while is_held_out(facts) != novel:
         facts = _draw_facts(rng)
-    caption = describe(facts, rng)
-    return _draw_picture(facts, rng, size), caption, facts
+    return facts, describe(facts, rng), rng
 
 
 def batches(start: int, count: int, size: int = 128) -> Iterator[tuple[np.ndarray, list[str], list[dict]]]:
