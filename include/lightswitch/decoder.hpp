@@ -19,9 +19,9 @@ struct NetworkInfo {
 
 /// A network that turns latents into pictures.
 ///
-/// forward() is the network as it was trained: no scaling, no clamping. decode() in decode.hpp is what applications call: it
-/// applies the LatentSpec, checks shapes and numbers, tiles, and returns pictures in [0, 1].
-/// forward() may be called from several threads at once; the object does not change after construction.
+/// forward() is the network as it was trained: no scaling, no clamping. decode() in decode.hpp is what applications
+/// call: it applies the LatentSpec, checks shapes and numbers, tiles, and returns pictures in [0, 1]. forward() may be
+/// called from several threads at once; the object does not change after construction.
 class Decoder {
  public:
   virtual ~Decoder() = default;
@@ -43,12 +43,14 @@ class Encoder {
  public:
   virtual ~Encoder() = default;
 
-  /// The same LatentSpec as the decoder's: factor, channels, scale and shift; output_range is the range the pictures must have.
+  /// The same LatentSpec as the decoder's: factor, channels, scale and shift; output_range is the range the pictures
+  /// must have.
   virtual const LatentSpec& spec() const = 0;
   virtual const NetworkInfo& info() const = 0;
 
   /// @param pictures [N, 3, H, W] float32 in spec().output_range; H and W multiples of the factor.
-  /// @return [N, channels, H / factor, W / factor] float32 of kind spec().network_input; a posterior's mode, never a sample.
+  /// @return [N, channels, H / factor, W / factor] float32 of kind spec().network_input; a posterior's mode, never a
+  /// sample.
   virtual at::Tensor forward(const at::Tensor& pictures, std::stop_token stop = {}) const = 0;
 
   /// Multiply-adds of one forward() on [1, 3, H, W].

@@ -14,14 +14,14 @@
 
 namespace lightswitch {
 
-/// Facts a weight file cannot show (norm groups, activation, scaling factor): a config.json flattened to text, or a package's own.
-/// Nested keys are joined with '.', list items carry their index ("block_out_channels.0").
+/// Facts a weight file cannot show (norm groups, activation, scaling factor): a config.json flattened to text, or a
+/// package's own. Nested keys are joined with '.', list items carry their index ("block_out_channels.0").
 using Config = std::map<std::string, std::string>;
 
 /// What a family needs to build a network.
 struct NetworkRequest {
   std::shared_ptr<const WeightSource> weights;
-  Config config;                             ///< keys the family does not know are ignored: diffusers' files hold many
+  Config config;  ///< keys the family does not know are ignored: diffusers' files hold many
   DType dtype = DType::automatic;
   c10::Device device = c10::Device(c10::kCPU);
 };

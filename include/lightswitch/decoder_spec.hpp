@@ -11,11 +11,12 @@ namespace lightswitch {
 
 class ModelPackage;
 
-/// The one way to name a decoder or encoder: `SOURCE[,key=value…]`, SOURCE being a name the package lists, a weight file or a
-/// diffusers folder (config.json beside the weights is honoured).
+/// The one way to name a decoder or encoder: `SOURCE[,key=value…]`, SOURCE being a name the package lists, a weight
+/// file or a diffusers folder (config.json beside the weights is honoured).
 struct NetworkSpec {
   std::string source;
-  std::map<std::string, std::string> options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space
+  std::map<std::string, std::string>
+      options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space
 
   /// @throws OptionError for an empty source, a repeated or unknown option (naming the nearest known one).
   static NetworkSpec parse(std::string_view text);

@@ -14,7 +14,8 @@ struct ErrorDetail {
   std::string found;     ///< what was there instead
 };
 
-/// Base of everything the library throws. what() reads "file: field: message: expected X, found Y", leaving out what is empty.
+/// Base of everything the library throws. what() reads "file: field: message: expected X, found Y", leaving out what is
+/// empty.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, ErrorDetail detail = {})

@@ -17,8 +17,8 @@ struct LogMessage {
   std::vector<std::pair<std::string, std::string>> fields;
 };
 
-/// Where an object sends its messages. Belongs to the object it is given to; an empty sink drops them. Called on the thread that
-/// does the work. The library never writes to stdout or stderr by itself.
+/// Where an object sends its messages. Belongs to the object it is given to; an empty sink drops them. Called on the
+/// thread that does the work. The library never writes to stdout or stderr by itself.
 using LogSink = std::function<void(const LogMessage&)>;
 
 }  // namespace lightswitch

@@ -34,8 +34,8 @@ struct PackagedNetwork {
 ///  "files": {PATH: {"bytes", "sha256"}}}
 class ModelPackage {
  public:
-  /// Reads model.json and checks it: every part listed, inside the folder, with the recorded size. Hashes are checked when a part
-  /// is loaded (file()).
+  /// Reads model.json and checks it: every part listed, inside the folder, with the recorded size. Hashes are checked
+  /// when a part is loaded (file()).
   /// @throws FileError, FormatError (naming the key), IntegrityError.
   static ModelPackage open(const std::filesystem::path& folder);
 

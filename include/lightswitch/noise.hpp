@@ -8,8 +8,9 @@
 
 namespace lightswitch {
 
-/// One random stream per picture: picture i of a request owns a generator seeded seed + i, drawn on the CPU, so that a batch equals
-/// the pictures made one at a time and every device starts from the same numbers. Equal to torch.Generator("cpu").
+/// One random stream per picture: picture i of a request owns a generator seeded seed + i, drawn on the CPU, so that a
+/// batch equals the pictures made one at a time and every device starts from the same numbers. Equal to
+/// torch.Generator("cpu").
 class NoiseSource {
  public:
   NoiseSource(uint64_t seed, int64_t pictures);

@@ -12,8 +12,8 @@ class SchedulerRun {
  public:
   virtual ~SchedulerRun() = default;
 
-  /// Denoising steps of this run, strength already taken into account. Multistep and second-order samplers may differ from the
-  /// number that was asked for.
+  /// Denoising steps of this run, strength already taken into account. Multistep and second-order samplers may differ
+  /// from the number that was asked for.
   virtual int64_t size() const = 0;
   virtual double timestep(int64_t i) const = 0;
   /// Unit noise times this is the first sample of a text-to-image run.

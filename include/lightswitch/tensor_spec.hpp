@@ -24,12 +24,12 @@ enum class DType { automatic, fp32, bf16, fp16 };
 
 /// What a decoder eats and gives. Latents are [N, channels, h, w]; pictures [N, 3, h * factor, w * factor].
 struct LatentSpec {
-  std::string space;                               ///< name of the latent space ("sd1", "scenes"); empty when unknown
-  int64_t channels = 4;                            ///< C of the latents
-  int64_t factor = 8;                              ///< pixels per latent along each axis
-  LatentKind network_input = LatentKind::raw;      ///< what Decoder::forward takes
-  double scaling_factor = 1.0;                     ///< diffusion = (raw - shift_factor) * scaling_factor
-  double shift_factor = 0.0;                       ///< see scaling_factor; in units of the raw latents
+  std::string space;                           ///< name of the latent space ("sd1", "scenes"); empty when unknown
+  int64_t channels = 4;                        ///< C of the latents
+  int64_t factor = 8;                          ///< pixels per latent along each axis
+  LatentKind network_input = LatentKind::raw;  ///< what Decoder::forward takes
+  double scaling_factor = 1.0;                 ///< diffusion = (raw - shift_factor) * scaling_factor
+  double shift_factor = 0.0;                   ///< see scaling_factor; in units of the raw latents
   OutputRange output_range = OutputRange::signed_unit;  ///< what Decoder::forward returns (not clamped)
   /// Latents on each side that can influence an output pixel; meaningless when global_operations is set.
   int64_t halo = 0;

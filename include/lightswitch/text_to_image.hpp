@@ -25,13 +25,14 @@ struct TextToImageOptions {
   int64_t width = 512;          ///< pixels, a multiple of the latent factor
   int64_t height = 512;         ///< pixels, a multiple of the latent factor
   int64_t steps = 20;           ///< denoising steps, >= 1
-  double cfg_scale = 7.0;       ///< classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598); <= 1 switches it off and halves the work
+  double cfg_scale = 7.0;  ///< classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598); <= 1 switches it off
+                           ///< and halves the work
   std::string sampling_method = "dpm++2m";  ///< one of the parts' schedulers
-  int64_t seed = 42;            ///< of picture 0; picture i uses seed + i. >= 0
-  int64_t batch_count = 1;      ///< pictures made together, >= 1
-  at::Tensor init_image;        ///< undefined, or [3, height, width] in [0, 1]: image to image (needs an encoder)
-  double strength = 0.75;       ///< image to image only: 0 < strength <= 1, share of the schedule that runs
-  int64_t tile_size = 0;        ///< see DecodeOptions::tile_size
+  int64_t seed = 42;                        ///< of picture 0; picture i uses seed + i. >= 0
+  int64_t batch_count = 1;                  ///< pictures made together, >= 1
+  at::Tensor init_image;   ///< undefined, or [3, height, width] in [0, 1]: image to image (needs an encoder)
+  double strength = 0.75;  ///< image to image only: 0 < strength <= 1, share of the schedule that runs
+  int64_t tile_size = 0;   ///< see DecodeOptions::tile_size
 
   /// @throws OptionError naming the field, expected and found.
   void validate() const;
@@ -49,7 +50,7 @@ struct TextToImageParts {
 
 /// Called on the working thread after each denoising step, before the next one starts.
 struct StepProgress {
-  int64_t step = 0;         ///< 1 … steps
+  int64_t step = 0;  ///< 1 … steps
   int64_t steps = 0;
   at::Tensor predicted_x0;  ///< [N, C, h, w] diffusion-space latents, for previews
 };

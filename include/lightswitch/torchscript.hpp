@@ -12,9 +12,9 @@
 
 namespace lightswitch {
 
-/// Parts loaded from TorchScript archives. The first load sets TorchScript's executor to the simple (non-profiling) mode for the
-/// whole process: the one process-wide setting of this library. The profiling executor spends its first calls, and again the
-/// first calls of every new shape, on recompiling.
+/// Parts loaded from TorchScript archives. The first load sets TorchScript's executor to the simple (non-profiling)
+/// mode for the whole process: the one process-wide setting of this library. The profiling executor spends its first
+/// calls, and again the first calls of every new shape, on recompiling.
 ///
 /// Every loader throws FileError, FormatError (not an archive, or without the methods it needs).
 
@@ -23,7 +23,8 @@ std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file,
                                               int64_t size_multiple = 1);
 
 /// @param outputs names of what forward(ids) returns, in order.
-std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file, std::vector<std::string> outputs);
+std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file,
+                                                     std::vector<std::string> outputs);
 
 /// A scripted module with init, initial_noise_scale, scale_model_input, needs_noise, step and add_noise.
 std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& file);

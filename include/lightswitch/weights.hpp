@@ -39,7 +39,8 @@ class WeightSource {
 
 /// Opens a weight file after sniffing its first bytes; only safetensors is read so far.
 /// Every offset, size and shape is checked before it is used. Element types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
-/// @throws FileError when it cannot be read, FormatError when it is not a sound safetensors file (says what it looks like).
+/// @throws FileError when it cannot be read, FormatError when it is not a sound safetensors file (says what it looks
+/// like).
 std::shared_ptr<const WeightSource> open_weights(const std::filesystem::path& file);
 
 /// Tensors that live in memory, for tests and for weights made by the program itself.
@@ -47,7 +48,8 @@ std::shared_ptr<const WeightSource> weights_from_memory(std::map<std::string, at
                                                         std::string origin = "memory",
                                                         std::map<std::string, std::string> metadata = {});
 
-/// Writes a safetensors file: temporary name in the same folder, then rename. Tensors are stored contiguous, sorted by name.
+/// Writes a safetensors file: temporary name in the same folder, then rename. Tensors are stored contiguous, sorted by
+/// name.
 /// @throws FileError when it cannot be written; the target is then untouched.
 void save_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {});

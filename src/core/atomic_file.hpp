@@ -1,7 +1,7 @@
 #pragma once
 
-#include <lightswitch/error.hpp>
 #include <unistd.h>
+#include <lightswitch/error.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -14,11 +14,11 @@
 
 namespace lightswitch {
 
-/// Runs `write(temporary)` on a fresh name in the target's folder and renames the result over the target: whoever looks sees the
-/// old file or the whole new one. The temporary keeps the target's extension, since image libraries choose the format by it.
-/// Header-only because the rooms below core write files too.
-/// @throws FileError when the folder does not exist or the rename fails; what `write` throws passes through. Either way the
-/// temporary is gone and the target untouched.
+/// Runs `write(temporary)` on a fresh name in the target's folder and renames the result over the target: whoever looks
+/// sees the old file or the whole new one. The temporary keeps the target's extension, since image libraries choose the
+/// format by it. Header-only because the rooms below core write files too.
+/// @throws FileError when the folder does not exist or the rename fails; what `write` throws passes through. Either way
+/// the temporary is gone and the target untouched.
 inline void write_atomically(const std::filesystem::path& target,
                              const std::function<void(const std::filesystem::path& temporary)>& write) {
   const auto folder = target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
@@ -42,7 +42,8 @@ inline void write_atomically(const std::filesystem::path& target,
 }
 
 /// write_atomically() for callers with a std::ostream's worth of bytes. @throws FileError also when the disk is full.
-inline void write_stream_atomically(const std::filesystem::path& target, const std::function<void(std::ostream&)>& write) {
+inline void write_stream_atomically(const std::filesystem::path& target,
+                                    const std::function<void(std::ostream&)>& write) {
   write_atomically(target, [&](const std::filesystem::path& temporary) {
     std::ofstream stream(temporary, std::ios::binary);
     if (stream) write(stream);

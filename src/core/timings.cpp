@@ -1,5 +1,5 @@
-#include <lightswitch/timings.hpp>
 #include <sys/resource.h>
+#include <lightswitch/timings.hpp>
 
 #include <algorithm>
 

@@ -1,0 +1,60 @@
+#include "core/npy.hpp"
+
+#include <ATen/ATen.h>
+#include <lightswitch/error.hpp>
+
+#include <bit>
+#include <cstring>
+#include <regex>
+
+#include "core/image_size.hpp"
+
+namespace lightswitch {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the array is copied as it lies in memory");
+
+constexpr std::string_view magic("\x93NUMPY", 6);
+constexpr size_t preamble = 10;  // magic, two version bytes, 16-bit header length
+
+}  // namespace
+
+bool looks_like_npy(std::string_view bytes) {
+  return bytes.substr(0, magic.size()) == magic;
+}
+
+at::Tensor decode_npy_pixels(std::string_view bytes, const std::string& origin) {
+  if (bytes.size() < preamble || bytes[6] != 1)
+    throw FormatError("not a NumPy array that can be read",
+                      {origin, "version", "1.0", bytes.size() < preamble ? "end of file" : "another"});
+  const size_t header_bytes = static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  const std::string header(bytes.substr(preamble, header_bytes));
+  static const std::regex wanted(
+      R"re(\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,9}), (\d{1,9}), 3\), \}\s*)re");
+  std::smatch match;
+  if (!std::regex_match(header, match, wanted))
+    throw FormatError("not a picture",
+                      {origin, "header", "little-endian float32 [H, W, 3] in C order", header.substr(0, 80)});
+  const uint64_t height = std::stoull(match[1]), width = std::stoull(match[2]);
+  check_image_size(width, height, origin);
+  const std::string_view data = bytes.substr(preamble + header_bytes);
+  if (data.size() != width * height * 12)
+    throw FormatError(
+        "array has another size than its header says",
+        {origin, "data", std::to_string(width * height * 12) + " bytes", std::to_string(data.size()) + " bytes"});
+  at::Tensor pixels = at::empty({static_cast<int64_t>(height), static_cast<int64_t>(width), 3}, at::kFloat);
+  std::memcpy(pixels.data_ptr(), data.data(), data.size());
+  return pixels;
+}
+
+std::string encode_npy(const at::Tensor& pixels) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(pixels.size(0)) + ", " +
+                       std::to_string(pixels.size(1)) + ", 3), }";
+  while ((preamble + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string file(magic);
+  file += {'\x01', '\x00', static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
+  return file + header + std::string(static_cast<const char*>(pixels.data_ptr()), pixels.nbytes());
+}
+
+}  // namespace lightswitch

@@ -1,0 +1,121 @@
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <lightswitch/decode.hpp>
+#include <lightswitch/error.hpp>
+
+#include "decoder/tiling.hpp"
+
+namespace lightswitch {
+namespace {
+
+std::string describe(const at::Tensor& tensor) {
+  return tensor.defined() ? c10::str(tensor.sizes(), " ", tensor.scalar_type()) : "an undefined tensor";
+}
+
+/// A sum is finite only if every element is, barring overflow of the double it is taken in; cheaper than a mask.
+void require_finite(const at::Tensor& tensor, const char* what) {
+  if (!std::isfinite(tensor.sum(at::kDouble).item<double>())) {
+    const int64_t bad = tensor.numel() - at::isfinite(tensor).sum().item<int64_t>();
+    throw NumericError("not finite",
+                       {"", what, "finite numbers",
+                        std::to_string(bad) + " of " + std::to_string(tensor.numel()) + " are NaN or infinite"});
+  }
+}
+
+void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
+  if (kind == LatentKind::indices || spec.network_input == LatentKind::indices) {
+    if (kind != spec.network_input)
+      throw TensorError("codebook indices and continuous latents cannot be converted",
+                        {"", "kind", to_string(spec.network_input), to_string(kind)});
+    if (!latents.defined() || latents.dim() != 3 || latents.scalar_type() != at::kLong || latents.numel() == 0)
+      throw TensorError("unusable indices", {"", "indices", "[N, h, w] int64", describe(latents)});
+    return;
+  }
+  const std::string expected = "[N, " + std::to_string(spec.channels) + ", h, w] floating point";
+  if (!latents.defined() || latents.dim() != 4 || !latents.is_floating_point() || latents.numel() == 0 ||
+      latents.size(1) != spec.channels)
+    throw TensorError("unusable latents", {"", "latents", expected, describe(latents)});
+  require_finite(latents, "latents");
+}
+
+at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
+  if (kind == LatentKind::indices) return latents;
+  const auto x = latents.to(at::kFloat);
+  if (kind == spec.network_input) return x;
+  return kind == LatentKind::diffusion ? x / spec.scaling_factor + spec.shift_factor
+                                       : (x - spec.shift_factor) * spec.scaling_factor;
+}
+
+at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
+  auto unit = range == OutputRange::signed_unit ? picture * 0.5 + 0.5 : picture.clone();
+  return unit.clamp_(0, 1).contiguous();
+}
+
+}  // namespace
+
+at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
+  const c10::InferenceMode guard;
+  const LatentSpec& spec = decoder.spec();
+  require_latents(latents, options.kind, spec);
+  if (options.tile_size < 0)
+    throw OptionError("out of range", {"", "tile_size", "0 or more latents", std::to_string(options.tile_size)});
+  const bool tiled = options.tile_size > 0;
+  if (tiled && spec.global_operations)
+    throw UnsupportedError(
+        "tiles would not be exact: this decoder normalises or attends over the whole picture",
+        {"", "tile_size", "0 for decoders of family " + decoder.info().family, std::to_string(options.tile_size)});
+  const auto input = to_network_input(latents, options.kind, spec);
+
+  const auto forward = [&](const at::Tensor& part) {
+    if (options.stop.stop_requested()) throw Cancelled();
+    auto picture = decoder.forward(part, options.stop);
+    const std::vector<int64_t> expected = {part.size(0), 3, part.size(-2) * spec.factor, part.size(-1) * spec.factor};
+    if (!picture.defined() || picture.sizes() != at::IntArrayRef(expected))
+      throw TensorError("the decoder returned another shape",
+                        {"", "picture", c10::str(at::IntArrayRef(expected)), describe(picture)});
+    require_finite(picture, "picture");
+    return to_unit(picture, spec.output_range);
+  };
+  // One picture at a time: kernels may round differently for different batch sizes, and memory stays that of one
+  // picture.
+  std::vector<at::Tensor> pictures;
+  const int64_t count = input.size(0);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto one = input.slice(0, i, i + 1);
+    pictures.push_back(tiled ? decode_tiled(one, options.tile_size, spec.halo, spec.factor, forward, options.progress)
+                             : forward(one));
+    if (!tiled && options.progress) options.progress(i + 1, count);
+  }
+  return count == 1 ? pictures.front() : at::cat(pictures);
+}
+
+at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind kind, std::stop_token stop) {
+  const c10::InferenceMode guard;
+  const LatentSpec& spec = encoder.spec();
+  const bool fits = pictures.defined() && pictures.dim() == 4 && pictures.size(1) == 3 &&
+                    pictures.is_floating_point() && pictures.numel() > 0 && pictures.size(2) % spec.factor == 0 &&
+                    pictures.size(3) % spec.factor == 0;
+  if (!fits)
+    throw TensorError(
+        "unusable pictures",
+        {"", "pictures", "[N, 3, H, W] floating point, H and W multiples of " + std::to_string(spec.factor),
+         describe(pictures)});
+  if (kind == LatentKind::indices)
+    throw UnsupportedError("this encoder makes continuous latents", {"", "kind", "raw or diffusion", "indices"});
+  require_finite(pictures, "pictures");
+  const auto unit = pictures.to(at::kFloat);
+  const auto x = spec.output_range == OutputRange::signed_unit ? unit * 2 - 1 : unit;
+  std::vector<at::Tensor> latents;
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    if (stop.stop_requested()) throw Cancelled();
+    latents.push_back(encoder.forward(x.slice(0, i, i + 1), stop));
+  }
+  const auto z = at::cat(latents);
+  require_finite(z, "latents");
+  if (kind == spec.network_input) return z.contiguous();
+  return (kind == LatentKind::diffusion ? (z - spec.shift_factor) * spec.scaling_factor
+                                        : z / spec.scaling_factor + spec.shift_factor)
+      .contiguous();
+}
+
+}  // namespace lightswitch

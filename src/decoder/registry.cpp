@@ -1,0 +1,55 @@
+#include <lightswitch/decoder_registry.hpp>
+#include <lightswitch/error.hpp>
+
+#include <algorithm>
+
+#include "core/nearest_word.hpp"
+
+namespace lightswitch {
+namespace {
+
+std::vector<std::string> names_of(const std::vector<DecoderFamily>& families) {
+  std::vector<std::string> names;
+  for (const DecoderFamily& family : families) names.push_back(family.name);
+  return names;
+}
+
+std::string first_names(const WeightSource& weights) {
+  std::string text;
+  for (size_t i = 0; i < std::min<size_t>(3, weights.tensors().size()); ++i) text += weights.tensors()[i].name + ", ";
+  return std::to_string(weights.tensors().size()) + " tensors: " + text + "…";
+}
+
+}  // namespace
+
+DecoderRegistry::DecoderRegistry(std::span<const DecoderFamily> families) {
+  for (const DecoderFamily& family : families) add(family);
+}
+
+void DecoderRegistry::add(DecoderFamily family) {
+  if (std::ranges::any_of(families_, [&](const DecoderFamily& known) { return known.name == family.name; }))
+    throw OptionError("a decoder family of that name is already registered", {"", family.name, "", ""});
+  families_.push_back(std::move(family));
+}
+
+const DecoderFamily& DecoderRegistry::family(std::string_view name) const {
+  const auto known = std::ranges::find(families_, name, &DecoderFamily::name);
+  if (known == families_.end())
+    throw OptionError("unknown decoder family", {"", "family", join_words(names_of(families_)), std::string(name)});
+  return *known;
+}
+
+const DecoderFamily& DecoderRegistry::recognise(const WeightSource& weights) const {
+  std::vector<const DecoderFamily*> matches;
+  for (const DecoderFamily& family : families_)
+    if (family.recognises(weights)) matches.push_back(&family);
+  if (matches.empty())
+    throw WeightsError("no decoder family recognises these tensors",
+                       {weights.origin(), "", join_words(names_of(families_)), first_names(weights)});
+  if (matches.size() > 1)
+    throw WeightsError("two families recognise these tensors: name one with family=",
+                       {weights.origin(), "family", matches[0]->name + " or " + matches[1]->name, ""});
+  return *matches.front();
+}
+
+}  // namespace lightswitch

@@ -1,0 +1,201 @@
+#include <lightswitch/clip_tokenizer.hpp>
+#include <lightswitch/error.hpp>
+#include <lightswitch/model_package.hpp>
+#include <lightswitch/torchscript.hpp>
+
+#include <algorithm>
+
+#include "core/sha256.hpp"
+#include "io/json_reader.hpp"
+
+namespace lightswitch {
+
+/// The parts that are not networks, as model.json names them. Paths are relative to the folder.
+struct ModelPackage::Parts {
+  std::string tokenizer_folder;
+  int64_t tokenizer_length = 0;
+  std::string text_encoder;
+  std::vector<std::string> text_encoder_outputs;
+  std::string denoiser;
+  std::vector<std::string> denoiser_inputs;
+  int64_t size_multiple = 1;
+  std::map<std::string, std::string> schedulers;
+};
+
+namespace {
+
+/// A relative path that stays inside the folder, as text with '/' separators.
+std::string inside(const std::string& path, const std::string& file, const std::string& field) {
+  const auto normal = std::filesystem::path(path).lexically_normal();
+  const bool escapes = path.empty() || normal.is_absolute() || normal.begin()->string() == "..";
+  if (escapes) throw FormatError("unusable path", {file, field, "a path inside the package", path});
+  return normal.generic_string();
+}
+
+std::map<std::string, LatentSpec> read_spaces(const JsonObject& spaces) {
+  std::map<std::string, LatentSpec> result;
+  for (const std::string& name : spaces.keys()) {
+    const JsonObject entry = spaces.object(name);
+    entry.allow_only({"channels", "factor", "scaling_factor", "shift_factor"});
+    LatentSpec spec;
+    spec.space = name;
+    spec.channels = entry.integer("channels", 1);
+    spec.factor = entry.integer("factor", 1);
+    spec.scaling_factor = entry.number("scaling_factor");
+    spec.shift_factor = entry.has("shift_factor") ? entry.number("shift_factor") : 0;
+    result[name] = spec;
+  }
+  return result;
+}
+
+/// The space's numbers go into the network's config, where every family looks for them.
+std::map<std::string, PackagedNetwork> read_networks(const JsonObject& networks,
+                                                     const std::map<std::string, LatentSpec>& spaces,
+                                                     const std::string& file) {
+  std::map<std::string, PackagedNetwork> result;
+  for (const std::string& name : networks.keys()) {
+    const JsonObject entry = networks.object(name);
+    entry.allow_only({"file", "family", "space", "latent_kind", "output_range", "config"});
+    PackagedNetwork network;
+    network.file = inside(entry.text("file"), file, entry.path("file"));
+    network.family = entry.text("family");
+    network.space = entry.text("space");
+    const auto space = spaces.find(network.space);
+    if (space == spaces.end())
+      throw FormatError("unknown latent space", {file, entry.path("space"), "one of latent_spaces", network.space});
+    if (entry.has("config")) {
+      const JsonObject config = entry.object("config");
+      for (const std::string& key : config.keys()) network.config[key] = config.text(key);
+    }
+    network.config["space"] = network.space;
+    network.config["scaling_factor"] = nlohmann::json(space->second.scaling_factor).dump();
+    network.config["shift_factor"] = nlohmann::json(space->second.shift_factor).dump();
+    for (const char* key : {"latent_kind", "output_range"})
+      if (entry.has(key)) network.config[key] = entry.text(key);
+    result[name] = network;
+  }
+  return result;
+}
+
+}  // namespace
+
+ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder))
+    throw FileError("no model package", {folder.string(), "", "a folder with model.json", "no such folder"});
+  const std::string file = (folder / "model.json").string();
+  const nlohmann::json json = read_json(file);
+  const JsonObject root(json, file, "");
+  if (root.text("format") != "lightswitch.model")
+    throw FormatError("another format", {file, "format", "lightswitch.model", root.text("format")});
+  if (root.integer("version", 0) != 1)
+    throw FormatError("another version of the package format",
+                      {file, "version", "1", std::to_string(root.integer("version", 0))});
+  root.allow_only(
+      {"format", "version", "name", "kind", "licence", "trained_on", "latent_spaces", "parts", "defaults", "files"});
+
+  ModelPackage package;
+  package.folder_ = folder;
+  package.name_ = root.text("name");
+  package.licence_ = root.text("licence");
+  if (root.text("kind") != "text-to-image")
+    throw UnsupportedError("another kind of model", {file, "kind", "text-to-image", root.text("kind")});
+  package.spaces_ = read_spaces(root.object("latent_spaces"));
+
+  const JsonObject all_parts = root.object("parts");
+  all_parts.allow_only({"tokenizer", "text_encoder", "denoiser", "schedulers", "decoders", "encoders"});
+  auto parts = std::make_shared<Parts>();
+  const JsonObject tokenizer = all_parts.object("tokenizer");
+  if (tokenizer.text("type") != "clip_bpe")
+    throw UnsupportedError("another tokenizer", {file, tokenizer.path("type"), "clip_bpe", tokenizer.text("type")});
+  parts->tokenizer_folder = inside(tokenizer.text("folder"), file, tokenizer.path("folder"));
+  parts->tokenizer_length = tokenizer.integer("max_length", 2);
+  const JsonObject text_encoder = all_parts.object("text_encoder");
+  parts->text_encoder = inside(text_encoder.text("file"), file, text_encoder.path("file"));
+  parts->text_encoder_outputs = text_encoder.texts("outputs");
+  const JsonObject denoiser = all_parts.object("denoiser");
+  parts->denoiser = inside(denoiser.text("file"), file, denoiser.path("file"));
+  parts->denoiser_inputs = denoiser.texts("inputs");
+  parts->size_multiple = denoiser.has("size_multiple") ? denoiser.integer("size_multiple", 1) : 1;
+  const JsonObject schedulers = all_parts.object("schedulers");
+  for (const std::string& name : schedulers.keys()) {
+    const JsonObject entry = schedulers.object(name);
+    parts->schedulers[name] = inside(entry.text("file"), file, entry.path("file"));
+  }
+  package.decoders_ = read_networks(all_parts.object("decoders"), package.spaces_, file);
+  if (all_parts.has("encoders")) package.encoders_ = read_networks(all_parts.object("encoders"), package.spaces_, file);
+
+  const JsonObject files = root.object("files");
+  for (const std::string& path : files.keys()) {
+    const JsonObject entry = files.object(path);
+    const FileRecord record{entry.integer("bytes", 0), entry.text("sha256")};
+    const auto absolute = folder / inside(path, file, files.path(path));
+    std::error_code code;
+    const auto size = std::filesystem::file_size(absolute, code);
+    if (code)
+      throw FileError("a listed part is missing",
+                      {absolute.string(), "", std::to_string(record.bytes) + " bytes", code.message()});
+    if (static_cast<int64_t>(size) != record.bytes)
+      throw IntegrityError("another size than the package records",
+                           {absolute.string(), "bytes", std::to_string(record.bytes), std::to_string(size)});
+    package.files_[path] = record;
+  }
+
+  const JsonObject defaults = root.object("defaults");
+  defaults.allow_only({"width", "height", "steps", "cfg_scale", "sampling_method", "decoder", "encoder", "strength"});
+  package.defaults_.width = defaults.integer("width", 1);
+  package.defaults_.height = defaults.integer("height", 1);
+  package.defaults_.steps = defaults.integer("steps", 1);
+  package.defaults_.cfg_scale = defaults.number("cfg_scale");
+  package.defaults_.sampling_method = defaults.text("sampling_method");
+  if (defaults.has("strength")) package.defaults_.strength = defaults.number("strength");
+  package.default_decoder_ = defaults.text("decoder");
+  package.default_encoder_ = defaults.text("encoder", "");
+  package.parts_ = std::move(parts);
+
+  const auto require = [&](const auto& table, const std::string& name, const char* field, const char* where) {
+    if (!name.empty() && !table.contains(name))
+      throw FormatError("a default names nothing", {file, field, where, name});
+  };
+  require(package.decoders_, package.default_decoder_, "defaults.decoder", "one of parts.decoders");
+  require(package.encoders_, package.default_encoder_, "defaults.encoder", "one of parts.encoders");
+  require(package.parts_->schedulers, package.defaults_.sampling_method, "defaults.sampling_method",
+          "one of parts.schedulers");
+  return package;
+}
+
+std::vector<std::string> ModelPackage::sampling_methods() const {
+  std::vector<std::string> names;
+  for (const auto& [name, path] : parts_->schedulers) names.push_back(name);
+  return names;
+}
+
+std::filesystem::path ModelPackage::verified(const std::filesystem::path& relative) const {
+  const std::string key = relative.lexically_normal().generic_string();
+  const auto record = files_.find(key);
+  if (record == files_.end())
+    throw IntegrityError("a part without a recorded hash",
+                         {(folder_ / "model.json").string(), "files." + key, "bytes and sha256", "nothing"});
+  const auto absolute = folder_ / relative;
+  const std::string found = sha256_file(absolute);
+  if (found != record->second.sha256)
+    throw IntegrityError("the content differs from what the package records",
+                         {absolute.string(), "sha256", record->second.sha256, found});
+  return absolute;
+}
+
+void ModelPackage::verify() const {
+  for (const auto& [path, record] : files_) verified(path);
+}
+
+TextToImageParts ModelPackage::load_parts() const {
+  for (const auto& [path, record] : files_)
+    if (path.starts_with(parts_->tokenizer_folder + "/")) verified(path);
+  TextToImageParts parts;
+  parts.tokenizer = load_clip_tokenizer(folder_ / parts_->tokenizer_folder, parts_->tokenizer_length);
+  parts.text_encoder = load_text_encoder(verified(parts_->text_encoder), parts_->text_encoder_outputs);
+  parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple);
+  for (const auto& [name, path] : parts_->schedulers) parts.schedulers[name] = load_scheduler(verified(path));
+  return parts;
+}
+
+}  // namespace lightswitch

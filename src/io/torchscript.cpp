@@ -1,0 +1,235 @@
+// The one file that sees TorchScript, and the one place that touches its process-wide executor mode.
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+#include <lightswitch/error.hpp>
+#include <lightswitch/torchscript.hpp>
+
+#include <c10/core/InferenceMode.h>
+
+#include <array>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace lightswitch {
+namespace {
+
+void use_simple_executor() {
+  static std::once_flag once;
+  std::call_once(once, [] { torch::jit::getProfilingMode() = false; });
+}
+
+std::string first_line(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  return text.substr(0, text.find('\n'));
+}
+
+torch::jit::Module load_module(const std::filesystem::path& file) {
+  use_simple_executor();
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream || std::filesystem::is_directory(file))
+    throw FileError("cannot open", {file.string(), "", "a TorchScript archive", "nothing readable"});
+  std::array<char, 4> magic{};
+  stream.read(magic.data(), magic.size());
+  if (std::string(magic.data(), magic.size()) != "PK\3\4")
+    throw FormatError("not a TorchScript archive",
+                      {file.string(), "first bytes", "a zip archive",
+                       stream.gcount() < 4 ? "a file of less than 4 bytes" : "something else"});
+  try {
+    auto module = torch::jit::load(file.string(), c10::Device(c10::kCPU));
+    module.eval();
+    return module;
+  } catch (const c10::Error& error) {
+    throw FormatError("TorchScript refuses to load it", {file.string(), "", "", first_line(error)});
+  } catch (const std::exception& error) {
+    throw FormatError("TorchScript refuses to load it", {file.string(), "", "", error.what()});
+  }
+}
+
+torch::jit::Method require_method(const torch::jit::Module& module, const std::string& name, size_t arguments,
+                                  const std::filesystem::path& file) {
+  const auto method = module.find_method(name);
+  if (!method)
+    throw FormatError("a method is missing", {file.string(), name, "a scripted method of that name", "none"});
+  const size_t found = method->function().getSchema().arguments().size() - 1;  // without self
+  if (found != arguments)
+    throw FormatError("a method has another signature",
+                      {file.string(), name, std::to_string(arguments) + " arguments", std::to_string(found)});
+  return *method;
+}
+
+/// Runs a method; what TorchScript throws becomes an Error that names file and method.
+c10::IValue call(const torch::jit::Method& method, std::vector<c10::IValue> arguments, const std::string& file) {
+  const c10::InferenceMode guard;
+  try {
+    return method(std::move(arguments));
+  } catch (const c10::Error& error) {
+    throw Error("TorchScript failed", {file, method.name(), "", first_line(error)});
+  } catch (const std::exception& error) {
+    throw Error("TorchScript failed", {file, method.name(), "", error.what()});
+  }
+}
+
+at::Tensor require_tensor(const c10::IValue& value, const std::string& file, const std::string& field) {
+  if (!value.isTensor()) throw FormatError("wrong type returned", {file, field, "a tensor", value.tagKind()});
+  return value.toTensor();
+}
+
+class TorchScriptDenoiser final : public Denoiser {
+ public:
+  TorchScriptDenoiser(const std::filesystem::path& file, std::vector<std::string> inputs, int64_t size_multiple)
+      : file_(file.string()), inputs_(std::move(inputs)), size_multiple_(size_multiple) {
+    if (inputs_.size() < 2 || inputs_[0] != "sample" || inputs_[1] != "timestep")
+      throw FormatError("unusable input list",
+                        {file_, "inputs", "sample, timestep, …", inputs_.empty() ? "nothing" : inputs_[0] + ", …"});
+    const auto module = load_module(file);
+    require_method(module, "forward", inputs_.size(), file);
+    try {
+      module_ = torch::jit::freeze_module(module);
+    } catch (const c10::Error& error) {
+      throw FormatError("TorchScript cannot freeze it", {file_, "forward", "", first_line(error)});
+    }
+  }
+
+  int64_t size_multiple() const override { return size_multiple_; }
+
+  at::Tensor predict(const at::Tensor& sample, double timestep, const Conditioning& conditioning) const override {
+    std::vector<c10::IValue> arguments = {sample, at::scalar_tensor(timestep, at::kFloat)};
+    for (size_t i = 2; i < inputs_.size(); ++i) {
+      const auto entry = conditioning.find(inputs_[i]);
+      if (entry == conditioning.end())
+        throw TensorError("the denoiser wants an input that nothing provides",
+                          {file_, inputs_[i], "a tensor of that name", "none"});
+      arguments.emplace_back(entry->second);
+    }
+    const auto output =
+        require_tensor(call(module_.get_method("forward"), std::move(arguments), file_), file_, "forward");
+    if (output.sizes() != sample.sizes())
+      throw TensorError("the denoiser's output has another shape than its sample",
+                        {file_, "forward", c10::str(sample.sizes()), c10::str(output.sizes())});
+    return output.to(at::kFloat);
+  }
+
+ private:
+  std::string file_;
+  std::vector<std::string> inputs_;
+  int64_t size_multiple_;
+  torch::jit::Module module_;
+};
+
+class TorchScriptTextEncoder final : public TextEncoder {
+ public:
+  TorchScriptTextEncoder(const std::filesystem::path& file, std::vector<std::string> outputs)
+      : file_(file.string()), outputs_(std::move(outputs)), module_(load_module(file)) {
+    require_method(module_, "forward", 1, file);
+  }
+
+  Conditioning encode(const at::Tensor& ids) const override {
+    const auto value = call(module_.get_method("forward"), {ids}, file_);
+    std::vector<c10::IValue> values =
+        value.isTuple() ? value.toTupleRef().elements().vec() : std::vector<c10::IValue>{value};
+    if (values.size() < outputs_.size())
+      throw FormatError("too few outputs",
+                        {file_, "forward", std::to_string(outputs_.size()), std::to_string(values.size())});
+    Conditioning conditioning;
+    for (size_t i = 0; i < outputs_.size(); ++i)
+      conditioning[outputs_[i]] = require_tensor(values[i], file_, outputs_[i]);
+    return conditioning;
+  }
+
+ private:
+  std::string file_;
+  std::vector<std::string> outputs_;
+  torch::jit::Module module_;
+};
+
+class TorchScriptSchedulerRun final : public SchedulerRun {
+ public:
+  TorchScriptSchedulerRun(torch::jit::Module module, std::string file, int64_t steps, double strength)
+      : file_(std::move(file)), module_(std::move(module)) {
+    state_ = invoke("init", {steps, strength});
+    if (!state_.isGenericDict())
+      throw FormatError("wrong type returned", {file_, "init", "Dict[str, Tensor]", state_.tagKind()});
+    const auto dictionary = state_.toGenericDict();
+    if (!dictionary.contains("timesteps"))
+      throw FormatError("the state lacks an entry", {file_, "timesteps", "a tensor", "nothing"});
+    timesteps_ = require_tensor(dictionary.at("timesteps"), file_, "timesteps").to(at::kDouble).contiguous();
+  }
+
+  int64_t size() const override { return timesteps_.numel(); }
+  double timestep(int64_t i) const override { return timesteps_[i].item<double>(); }
+  double initial_noise_scale() const override {
+    const auto value = invoke("initial_noise_scale", {state_});
+    return value.isTensor() ? value.toTensor().item<double>() : value.toDouble();
+  }
+  at::Tensor scale_model_input(const at::Tensor& sample, int64_t i) const override {
+    return require_tensor(invoke("scale_model_input", {sample, i, state_}), file_, "scale_model_input");
+  }
+  bool needs_noise(int64_t i) const override { return invoke("needs_noise", {i, state_}).toBool(); }
+  Step step(const at::Tensor& model_output, int64_t i, const at::Tensor& sample, const at::Tensor& noise) override {
+    const c10::IValue maybe_noise = noise.defined() ? c10::IValue(noise) : c10::IValue();
+    const auto value = invoke("step", {model_output, i, sample, state_, maybe_noise});
+    if (!value.isTuple() || value.toTupleRef().elements().size() != 3)
+      throw FormatError("wrong type returned", {file_, "step", "(sample, predicted_x0, state)", value.tagKind()});
+    const auto& parts = value.toTupleRef().elements();
+    state_ = parts[2];
+    return {require_tensor(parts[0], file_, "step"), require_tensor(parts[1], file_, "step")};
+  }
+  at::Tensor add_noise(const at::Tensor& x0, const at::Tensor& noise, int64_t i) const override {
+    return require_tensor(invoke("add_noise", {x0, noise, i, state_}), file_, "add_noise");
+  }
+
+ private:
+  c10::IValue invoke(const char* name, std::vector<c10::IValue> arguments) const {
+    return call(module_.get_method(name), std::move(arguments), file_);
+  }
+
+  std::string file_;
+  torch::jit::Module module_;
+  c10::IValue state_;
+  at::Tensor timesteps_;
+};
+
+class TorchScriptScheduler final : public Scheduler {
+ public:
+  explicit TorchScriptScheduler(const std::filesystem::path& file) : file_(file.string()), module_(load_module(file)) {
+    constexpr std::array<std::pair<const char*, size_t>, 6> methods = {{{"init", 2},
+                                                                        {"initial_noise_scale", 1},
+                                                                        {"scale_model_input", 3},
+                                                                        {"needs_noise", 2},
+                                                                        {"step", 5},
+                                                                        {"add_noise", 4}}};
+    for (const auto& [name, arguments] : methods) require_method(module_, name, arguments, file);
+  }
+
+  std::unique_ptr<SchedulerRun> begin(int64_t steps, double strength) const override {
+    return std::make_unique<TorchScriptSchedulerRun>(module_, file_, steps, strength);
+  }
+
+ private:
+  std::string file_;
+  torch::jit::Module module_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file, std::vector<std::string> inputs,
+                                              int64_t size_multiple) {
+  return std::make_shared<TorchScriptDenoiser>(file, std::move(inputs), size_multiple);
+}
+
+std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file,
+                                                     std::vector<std::string> outputs) {
+  return std::make_shared<TorchScriptTextEncoder>(file, std::move(outputs));
+}
+
+std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& file) {
+  return std::make_shared<TorchScriptScheduler>(file);
+}
+
+}  // namespace lightswitch

@@ -1,0 +1,179 @@
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <lightswitch/error.hpp>
+#include <lightswitch/noise.hpp>
+#include <lightswitch/text_to_image.hpp>
+
+#include <cmath>
+
+#include "core/nearest_word.hpp"
+#include "core/stopwatch.hpp"
+
+namespace lightswitch {
+namespace {
+
+void require(bool fits, const char* field, const std::string& expected, const std::string& found) {
+  if (!fits) throw OptionError("out of range", {"", field, expected, found});
+}
+
+void require_size(int64_t value, const char* field, int64_t multiple) {
+  require(value > 0 && value % multiple == 0, field, "a positive multiple of " + std::to_string(multiple) + " pixels",
+          std::to_string(value));
+}
+
+at::Tensor tokenize(const Tokenizer& tokenizer, const std::string& text) {
+  return at::tensor(tokenizer.encode(text), at::kLong).unsqueeze(0);
+}
+
+/// Conditioning of one picture; with guidance the unconditional half comes first, so that both go through the network
+/// together.
+Conditioning condition(const TextToImageParts& parts, const TextToImageOptions& options, bool guided) {
+  auto ids = tokenize(*parts.tokenizer, options.prompt);
+  if (guided) ids = at::cat({tokenize(*parts.tokenizer, options.negative_prompt), ids});
+  return parts.text_encoder->encode(ids);
+}
+
+/// One picture's predictions, guided where asked (classifier-free guidance, arXiv 2207.12598, eq. 6).
+at::Tensor predict(const Denoiser& denoiser, const at::Tensor& sample, double timestep,
+                   const Conditioning& conditioning, double cfg_scale) {
+  if (cfg_scale <= 1) return denoiser.predict(sample, timestep, conditioning);
+  const auto both = denoiser.predict(at::cat({sample, sample}), timestep, conditioning).chunk(2);
+  return both[0] + (both[1] - both[0]) * cfg_scale;
+}
+
+const Scheduler& scheduler_of(const TextToImageParts& parts, const std::string& name) {
+  const auto entry = parts.schedulers.find(name);
+  if (entry != parts.schedulers.end()) return *entry->second;
+  std::vector<std::string> known;
+  for (const auto& [key, scheduler] : parts.schedulers) known.push_back(key);
+  const std::string nearest = nearest_word(name, known);
+  throw OptionError("unknown sampling method",
+                    {"", "sampling_method", join_words(known) + (nearest.empty() ? "" : "; perhaps " + nearest), name});
+}
+
+/// One picture on its way through the steps.
+struct Picture {
+  std::unique_ptr<SchedulerRun> run;
+  NoiseSource noise;
+  at::Tensor sample, predicted_x0;
+};
+
+}  // namespace
+
+void TextToImageOptions::validate() const {
+  require(width > 0, "width", "a positive number of pixels", std::to_string(width));
+  require(height > 0, "height", "a positive number of pixels", std::to_string(height));
+  require(steps >= 1 && steps <= 1000, "steps", "1 to 1000", std::to_string(steps));
+  require(std::isfinite(cfg_scale) && cfg_scale >= 0, "cfg_scale", "a number of at least 0", std::to_string(cfg_scale));
+  require(seed >= 0, "seed", "0 or more", std::to_string(seed));
+  require(batch_count >= 1, "batch_count", "1 or more", std::to_string(batch_count));
+  require(tile_size >= 0, "tile_size", "0 or more latents", std::to_string(tile_size));
+  if (!init_image.defined()) return;
+  require(strength > 0 && strength <= 1, "strength", "more than 0 and at most 1", std::to_string(strength));
+  const std::vector<int64_t> expected = {3, height, width};
+  if (init_image.sizes() != at::IntArrayRef(expected) || !init_image.is_floating_point())
+    throw TensorError("unusable start picture",
+                      {"", "init_image", c10::str(at::IntArrayRef(expected), " floating point"),
+                       c10::str(init_image.sizes(), " ", init_image.scalar_type())});
+}
+
+TextToImage::TextToImage(TextToImageParts parts) : parts_(std::move(parts)) {
+  const auto need = [](bool there, const char* field) {
+    if (!there) throw OptionError("a part is missing", {"", field, "a loaded part", "none"});
+  };
+  need(parts_.tokenizer != nullptr, "tokenizer");
+  need(parts_.text_encoder != nullptr, "text_encoder");
+  need(parts_.denoiser != nullptr, "denoiser");
+  need(!parts_.schedulers.empty(), "schedulers");
+  need(parts_.decoder != nullptr, "decoder");
+}
+
+TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const TextToImageCallbacks& callbacks,
+                                       std::stop_token stop) const {
+  const c10::InferenceMode guard;
+  options.validate();
+  const LatentSpec& spec = parts_.decoder->spec();
+  const int64_t multiple = spec.factor * parts_.denoiser->size_multiple();
+  require_size(options.width, "width", multiple);
+  require_size(options.height, "height", multiple);
+  const Scheduler& scheduler = scheduler_of(parts_, options.sampling_method);
+  const bool from_image = options.init_image.defined();
+  if (from_image && !parts_.encoder)
+    throw OptionError("image to image needs an encoder", {"", "encoder", "a loaded part", "none"});
+
+  TextToImageResult result;
+  Stopwatch text_watch;
+  const bool guided = options.cfg_scale > 1;
+  const Conditioning conditioning = condition(parts_, options, guided);
+  result.timings.add("text", text_watch.ms());
+
+  at::Tensor start;
+  if (from_image) {
+    Stopwatch watch;
+    start = encode(*parts_.encoder, options.init_image.unsqueeze(0), LatentKind::diffusion, stop);
+    result.timings.add("encode", watch.ms());
+  }
+
+  Stopwatch denoise_watch;
+  const std::vector<int64_t> shape = {spec.channels, options.height / spec.factor, options.width / spec.factor};
+  std::vector<Picture> pictures;
+  for (int64_t i = 0; i < options.batch_count; ++i) {
+    Picture picture{scheduler.begin(options.steps, from_image ? options.strength : 1.0),
+                    NoiseSource(static_cast<uint64_t>(options.seed + i), 1),
+                    {},
+                    {}};
+    if (picture.run->size() == 0)
+      throw OptionError("no step is left to run",
+                        {"", "strength", "at least " + std::to_string(1.0 / static_cast<double>(options.steps)),
+                         std::to_string(options.strength)});
+    const auto noise = picture.noise.draw(shape);
+    picture.sample = from_image ? picture.run->add_noise(start, noise, 0) : noise * picture.run->initial_noise_scale();
+    pictures.push_back(std::move(picture));
+  }
+
+  // Pictures take each step one after the other: a batch is then bit for bit the pictures made one at a time, and on a
+  // CPU the network is already busy with one.
+  const int64_t steps = pictures.front().run->size();
+  for (int64_t step = 0; step < steps; ++step) {
+    for (Picture& picture : pictures) {
+      if (stop.stop_requested()) throw Cancelled();
+      SchedulerRun& run = *picture.run;
+      const auto input = run.scale_model_input(picture.sample, step);
+      const auto output = predict(*parts_.denoiser, input, run.timestep(step), conditioning, options.cfg_scale);
+      const auto noise = run.needs_noise(step) ? picture.noise.draw(shape) : at::Tensor();
+      const auto next = run.step(output, step, picture.sample, noise);
+      picture.sample = next.sample;
+      picture.predicted_x0 = next.predicted_x0;
+    }
+    if (callbacks.step) {
+      std::vector<at::Tensor> predicted;
+      for (const Picture& picture : pictures) predicted.push_back(picture.predicted_x0);
+      callbacks.step({step + 1, steps, at::cat(predicted)});
+    }
+  }
+  std::vector<at::Tensor> samples;
+  for (const Picture& picture : pictures) samples.push_back(picture.sample);
+  result.latents = at::cat(samples).to(at::kFloat).contiguous();
+  result.timings.add("denoise", denoise_watch.ms());
+  result.timings.peak_bytes = peak_resident_bytes();
+  return result;
+}
+
+void TextToImage::decode(TextToImageResult& result, const TextToImageOptions& options,
+                         const TextToImageCallbacks& callbacks, std::stop_token stop) const {
+  Stopwatch watch;
+  result.images = lightswitch::decode(
+      *parts_.decoder, result.latents,
+      {.kind = LatentKind::diffusion, .tile_size = options.tile_size, .progress = callbacks.tile, .stop = stop});
+  result.timings.add("decode", watch.ms());
+  result.timings.peak_bytes = peak_resident_bytes();
+}
+
+TextToImageResult TextToImage::generate(const TextToImageOptions& options, const TextToImageCallbacks& callbacks,
+                                        std::stop_token stop) const {
+  auto result = denoise(options, callbacks, stop);
+  decode(result, options, callbacks, stop);
+  return result;
+}
+
+}  // namespace lightswitch
