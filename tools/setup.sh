@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 torch_version=2.13.0
-reference_packages=(diffusers==0.39.0 transformers==5.14.1)
+reference_packages=(diffusers==0.42.1 transformers==5.23.0)
 preset=release with_reference=no targets=""
 while [ $# -gt 0 ]; do
   case $1 in
