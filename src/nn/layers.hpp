@@ -8,8 +8,9 @@
 #include "nn/run.hpp"
 #include "nn/weight_loader.hpp"
 
-/// Layers that decoder families are made of. Activations are channels_last [N, C, H, W] in the loader's dtype from the first layer to
-/// the last. This is the one place where execution is tuned: families say what is computed, layers decide how.
+/// Layers that decoder families are made of. Activations are channels_last [N, C, H, W] in the loader's dtype from the
+/// first layer to the last. This is the one place where execution is tuned: families say what is computed, layers
+/// decide how.
 namespace lightswitch::nn {
 
 enum class Activation { none, relu, silu, gelu };
@@ -46,7 +47,8 @@ class Conv2d {
   Activation act_ = Activation::none;
 };
 
-/// Nearest 2x upsampling followed by a 3x3 convolution, computed exactly as four 2x2 phases (9 -> 4 multiply-adds per output).
+/// Nearest 2x upsampling followed by a 3x3 convolution, computed exactly as four 2x2 phases (9 -> 4 multiply-adds per
+/// output).
 class UpsampleConv2d {
  public:
   UpsampleConv2d() = default;
@@ -77,7 +79,8 @@ class GroupNorm {
 class RmsNorm2d {
  public:
   RmsNorm2d() = default;
-  RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t channels, double eps, Activation act = Activation::none);
+  RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t channels, double eps,
+            Activation act = Activation::none);
   at::Tensor operator()(Run& run, const at::Tensor& x) const;
 
  private:

@@ -15,8 +15,8 @@ namespace lightswitch::nn {
 class WeightLoader {
  public:
   /// @param prefix part of the file that is this network ("decoder."); names given to take() are relative to it.
-  /// @param siblings prefixes of known neighbours ("encoder.", "quant_conv.") that are skipped; anything else left over inside or
-  /// outside the prefix is unexpected.
+  /// @param siblings prefixes of known neighbours ("encoder.", "quant_conv.") that are skipped; anything else left over
+  /// inside or outside the prefix is unexpected.
   WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings = {});
 
   /// The tensor as contiguous fp32, or zeros of that shape once its absence or shape has been noted.
@@ -51,7 +51,8 @@ class WeightLoader {
   int64_t parameters_ = 0;
 };
 
-/// What `automatic` means on this machine: bf16 where the CPU has bf16 multiply-adds (AVX-512 BF16 or AMX) or on a GPU, else fp32.
+/// What `automatic` means on this machine: bf16 where the CPU has bf16 multiply-adds (AVX-512 BF16 or AMX) or on a GPU,
+/// else fp32.
 /// @throws UnsupportedError for fp16 on a CPU.
 DType resolve_dtype(DType asked, c10::Device device);
 at::ScalarType scalar_type(DType resolved);

@@ -1,0 +1,48 @@
+#include "nn/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <lightswitch/error.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+namespace lightswitch::nn {
+namespace {
+
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+[[noreturn]] void fail(const std::filesystem::path& file, const char* message) {
+  const int code = errno;
+  throw FileError(message, {file.string(), "", "", std::strerror(code)});
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& file) {
+  const Descriptor descriptor{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (descriptor.value < 0) fail(file, "cannot open");
+  struct stat status {};
+  if (::fstat(descriptor.value, &status) != 0) fail(file, "cannot inspect");
+  if (!S_ISREG(status.st_mode))
+    throw FileError("cannot read",
+                    {file.string(), "", "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "a special file"});
+  size_ = static_cast<size_t>(status.st_size);
+  if (size_ == 0) return;  // mmap refuses empty ranges
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.value, 0);
+  if (address == MAP_FAILED) fail(file, "cannot map into memory");
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace lightswitch::nn

@@ -1,0 +1,83 @@
+#include <ATen/ATen.h>
+#include <unistd.h>
+#include <lightswitch/error.hpp>
+#include <lightswitch/weights.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "nn/safetensors.hpp"
+
+namespace lightswitch {
+namespace {
+
+constexpr size_t kAlignment = 64;  // lets a mapped tensor be used in place, whatever its element type
+
+const char* type_name(const std::string& name, at::ScalarType type) {
+  for (const auto& [text, candidate] : nn::kSafetensorsTypes)
+    if (candidate == type) return text;
+  throw UnsupportedError("element type cannot be stored in safetensors", {"", name, "", c10::toString(type)});
+}
+
+/// Removes the unfinished file unless it was renamed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& target)
+      : path_(target.string() + ".tmp" + std::to_string(::getpid())) {}
+  ~TemporaryFile() {
+    std::error_code ignored;
+    if (!renamed_) std::filesystem::remove(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+  void rename_to(const std::filesystem::path& target) {
+    std::error_code error;
+    std::filesystem::rename(path_, target, error);
+    if (error) throw FileError("cannot rename the finished file", {target.string(), "", "", error.message()});
+    renamed_ = true;
+  }
+
+ private:
+  std::filesystem::path path_;
+  bool renamed_ = false;
+};
+
+std::string make_header(const std::map<std::string, at::Tensor>& tensors,
+                        const std::map<std::string, std::string>& metadata) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const uint64_t end = offset + tensor.nbytes();
+    header[name] = {{"dtype", type_name(name, tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append(kAlignment - (sizeof(uint64_t) + text.size()) % kAlignment, ' ');
+  return text;
+}
+
+}  // namespace
+
+void save_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  const std::string header = make_header(tensors, metadata);
+  TemporaryFile temporary(file);
+  errno = 0;
+  std::ofstream out(temporary.path(), std::ios::binary | std::ios::trunc);
+  const uint64_t length = header.size();
+  out.write(reinterpret_cast<const char*>(&length), sizeof length);
+  out.write(header.data(), static_cast<std::streamsize>(header.size()));
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor plain = tensor.cpu().contiguous();
+    out.write(static_cast<const char*>(plain.const_data_ptr()), static_cast<std::streamsize>(plain.nbytes()));
+  }
+  out.close();
+  if (!out) throw FileError("cannot write", {file.string(), "", "", errno == 0 ? "" : std::strerror(errno)});
+  temporary.rename_to(file);
+}
+
+}  // namespace lightswitch

@@ -1,0 +1,99 @@
+#include "nn/weight_loader.hpp"
+
+#include <ATen/ATen.h>
+#include <lightswitch/error.hpp>
+
+#include <algorithm>
+#include <string_view>
+
+namespace lightswitch::nn {
+namespace {
+
+constexpr size_t kListed = 10;
+/// Beyond this many numbers a tensor that is not in the file is a lie about the network, and is not worth allocating.
+constexpr int64_t kPlausibleNumbers = int64_t(1) << 31;
+
+std::string text_of(at::IntArrayRef shape) {
+  std::string text = "[";
+  for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + "]";
+}
+
+void list(std::string& report, const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  report += (report.empty() ? "" : "; ") + std::to_string(names.size()) + " " + title + ": ";
+  for (size_t i = 0; i < std::min(names.size(), kListed); ++i) report += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kListed) report += ", and " + std::to_string(names.size() - kListed) + " more";
+}
+
+bool plausible(at::IntArrayRef shape) {
+  int64_t numbers = 1;
+  for (const int64_t size : shape)
+    if (__builtin_mul_overflow(numbers, size, &numbers)) return false;
+  return numbers <= kPlausibleNumbers;
+}
+
+}  // namespace
+
+WeightLoader::WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings)
+    : request_(request),
+      prefix_(std::move(prefix)),
+      siblings_(std::move(siblings)),
+      dtype_(scalar_type(resolve_dtype(request.dtype, request.device))) {}
+
+at::Tensor WeightLoader::take(const std::string& name, at::IntArrayRef shape) {
+  return take_absolute(prefix_ + name, shape);
+}
+
+at::Tensor WeightLoader::take_absolute(const std::string& name, at::IntArrayRef shape) {
+  const TensorInfo* info = request_.weights->find(name);
+  const bool first_time = taken_.insert(name).second;
+  if (info != nullptr && at::IntArrayRef(info->shape) == shape && at::isFloatingType(info->dtype)) {
+    const at::Tensor stored = request_.weights->read(name);
+    if (first_time) parameters_ += stored.numel();
+    return stored.to(at::kFloat).contiguous();
+  }
+  if (first_time) {
+    if (info == nullptr)
+      missing_.push_back(name);
+    else if (at::IntArrayRef(info->shape) != shape)
+      misshapen_.push_back(name + " (expected " + text_of(shape) + ", found " + text_of(info->shape) + ")");
+    else
+      misshapen_.push_back(name + " (expected floating-point numbers, found " + c10::toString(info->dtype) + ")");
+  }
+  if (!plausible(shape)) finish();
+  return at::zeros(shape, at::kFloat);
+}
+
+bool WeightLoader::has(const std::string& name) const {
+  return has_absolute(prefix_ + name);
+}
+
+bool WeightLoader::has_absolute(const std::string& name) const {
+  return request_.weights->find(name) != nullptr;
+}
+
+std::vector<int64_t> WeightLoader::shape_of(const std::string& name) const {
+  const TensorInfo* info = request_.weights->find(prefix_ + name);
+  return info == nullptr ? std::vector<int64_t>{} : info->shape;
+}
+
+void WeightLoader::ignore(const std::string& name) {
+  taken_.insert(prefix_ + name);
+}
+
+void WeightLoader::finish() const {
+  std::vector<std::string> unexpected;
+  for (const TensorInfo& info : request_.weights->tensors()) {
+    const auto covers = [&](const std::string& sibling) { return info.name.starts_with(sibling); };
+    if (!taken_.contains(info.name) && std::none_of(siblings_.begin(), siblings_.end(), covers))
+      unexpected.push_back(info.name);
+  }
+  std::string report;
+  list(report, "missing", missing_);
+  list(report, "misshapen", misshapen_);
+  list(report, "unexpected", unexpected);
+  if (!report.empty()) throw WeightsError("tensors do not fit the network: " + report, {origin(), "", "", ""});
+}
+
+}  // namespace lightswitch::nn
