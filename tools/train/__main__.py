@@ -9,6 +9,13 @@ COMMANDS = {
     "scenes-latents": "train.latents:command",
     "scenes-decoder": "train.decoder:command",
     "scenes-export": "train.export:command",
+    "scenes-tokenizer": "train.tokenizer:command",
+    "scenes-text": "train.text_encoder:command",
+    "scenes-judge": "train.judge_training:command",
+    "scenes-judge-score": "train.judge_training:score_command",
+    "scenes-unet": "train.unet_training:command",
+    "scenes-samples": "train.samples:command",
+    "scenes-package": "train.package:command",
     "scenes-decoders-table": "train.decoders_table:command",
 }
 

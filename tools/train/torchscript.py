@@ -1,0 +1,14 @@
+"""The exporter's parts that the trainings use: `tools/export` is a package of its own, beside this one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
+
+from lightswitch_export.archive import local_paths, save_script  # noqa: E402
+from lightswitch_export.noise_schedule import ScheduleConfig, alphas_cumprod  # noqa: E402
+from lightswitch_export.schedulers import SCHEDULERS, scripted  # noqa: E402
+
+__all__ = ["SCHEDULERS", "ScheduleConfig", "alphas_cumprod", "local_paths", "save_script", "scripted"]

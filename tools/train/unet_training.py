@@ -1,0 +1,117 @@
+"""`scenes-unet`: trains the denoiser on stored latents, with captions written anew at every visit."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.prompts import loose_caption
+from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.text_encoder import encode, load_encoder
+from train.torchscript import ScheduleConfig, alphas_cumprod
+from train.unet import UNet
+from train.world import plan
+
+VALIDATION = 256  # the last of the stored latents are never trained on
+
+
+class Latents:
+    """The stored latents of consecutive scenes, scaled to unit variance."""
+
+    def __init__(self) -> None:
+        folder = runs_folder() / "scenes-latents"
+        ready = json.loads((folder / "READY.json").read_text())
+        shape = tuple(ready["shape"])
+        self.values = np.memmap(folder / ready["file"], dtype=ready["dtype"], mode="r", shape=shape)
+        self.first_seed = ready["first_seed"]
+        self.scale = ready["scaling_factor"]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, places: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.values[places].astype(np.float32)) * self.scale
+
+
+def caption_for(seed: int, config: dict, rng: np.random.Generator) -> str:
+    draw = rng.random()
+    if draw < config["empty_captions"]:
+        return ""
+    facts, caption, _ = plan(seed)
+    if draw < config["empty_captions"] + config["loose_captions"]:
+        caption, _ = loose_caption(copy.deepcopy(facts), rng)
+    return caption
+
+
+class Task:
+    """Noisy latents and what the denoiser should answer."""
+
+    def __init__(self, config: dict) -> None:
+        self.config = config
+        self.latents = Latents()
+        self.encoder, self.tokenizer = load_encoder(read_config(CONFIGS / "scenes_text.json"))
+        signal = alphas_cumprod(ScheduleConfig(**config["schedule"]))
+        self.alpha, self.sigma = signal.sqrt(), (1 - signal).sqrt()
+
+    def loss(self, model: UNet, places: np.ndarray, rng: np.random.Generator) -> Tensor:
+        x0 = self.latents[places]
+        count = len(places)
+        # One timestep from each of `count` equal parts of the schedule: less variance than independent draws.
+        spread = (rng.permutation(count) + rng.random(count)) / count
+        timestep = torch.from_numpy((spread * len(self.alpha)).astype(np.int64))
+        alpha, sigma = (table[timestep][:, None, None, None] for table in (self.alpha, self.sigma))
+        noise = torch.from_numpy(rng.standard_normal(x0.shape, dtype=np.float32))
+        captions = [caption_for(self.latents.first_seed + int(place), self.config, rng) for place in places]
+        context = encode(self.encoder, self.tokenizer, captions)
+        made = model(alpha * x0 + sigma * noise, timestep.float(), context)
+        return (made - (alpha * noise - sigma * x0)).square().mean()
+
+
+def train(config: dict) -> None:
+    torch.manual_seed(config["seed"])
+    task = Task(config)
+    model = UNet(**config["model"]).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config["learning_rate"], betas=(0.9, 0.99), weight_decay=0.01, fused=True
+    )
+    run = Run(config, model, optimizer)
+    rng = np.random.default_rng([config["seed"], run.step])
+    trained_on = len(task.latents) - VALIDATION
+    averaged = UNet(**config["model"]).eval().to(memory_format=torch.channels_last)
+
+    def one_step(_: int):
+        loss = task.loss(model, rng.integers(trained_on, size=config["batch"]), rng)
+        return loss, {"loss": loss.item()}
+
+    def evaluate() -> dict:
+        averaged.load_state_dict(run.average.values)
+        fixed = np.random.default_rng(0)
+        with torch.no_grad():
+            parts = [task.loss(averaged, trained_on + np.arange(i, i + 64), fixed) for i in range(0, VALIDATION, 64)]
+        return {"validation_loss": round(float(torch.stack(parts).mean()), 5)}
+
+    run.train(one_step, evaluate)
+
+
+def load_unet(config: dict) -> UNet:
+    """The averaged weights of the last checkpoint."""
+    model = UNet(**config["model"])
+    model.load_state_dict(torch.load(runs_folder() / config["name"] / "checkpoint.pt", weights_only=True)["average"])
+    return model.eval().to(memory_format=torch.channels_last)
+
+
+def command(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="train scenes-unet", description=__doc__)
+    parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_unet.json")
+    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    config = read_config(options.config)
+    train(config | ({"minutes": options.minutes} if options.minutes else {}))
