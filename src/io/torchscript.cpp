@@ -42,6 +42,8 @@ torch::jit::Module load_module(const std::filesystem::path& file) {
                        stream.gcount() < 4 ? "a file of less than 4 bytes" : "something else"});
   try {
     auto module = torch::jit::load(file.string(), c10::Device(c10::kCPU));
+    // Packages store half precision to stay small; CPUs compute it slowly or not at all.
+    module.to(at::kFloat);
     module.eval();
     return module;
   } catch (const c10::Error& error) {
