@@ -4,8 +4,8 @@
 #include <lightswitch/error.hpp>
 
 #include <bit>
+#include <cstdio>
 #include <cstring>
-#include <regex>
 
 #include "core/image_size.hpp"
 
@@ -29,13 +29,13 @@ at::Tensor decode_npy_pixels(std::string_view bytes, const std::string& origin) 
                       {origin, "version", "1.0", bytes.size() < preamble ? "end of file" : "another"});
   const size_t header_bytes = static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
   const std::string header(bytes.substr(preamble, header_bytes));
-  static const std::regex wanted(
-      R"re(\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,9}), (\d{1,9}), 3\), \}\s*)re");
-  std::smatch match;
-  if (!std::regex_match(header, match, wanted))
+  unsigned height = 0, width = 0;
+  int read = 0;
+  std::sscanf(header.c_str(), "{'descr': '<f4', 'fortran_order': False, 'shape': (%9u, %9u, 3), }%n", &height, &width,
+              &read);
+  if (read == 0)
     throw FormatError("not a picture",
                       {origin, "header", "little-endian float32 [H, W, 3] in C order", header.substr(0, 80)});
-  const uint64_t height = std::stoull(match[1]), width = std::stoull(match[2]);
   check_image_size(width, height, origin);
   const std::string_view data = bytes.substr(preamble + header_bytes);
   if (data.size() != width * height * 12)

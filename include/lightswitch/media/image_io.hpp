@@ -24,8 +24,8 @@ const std::vector<std::string>& image_extensions();
 /// True when the name ends in one of image_extensions(), in whatever case.
 bool is_image_name(const std::filesystem::path& file);
 
-/// Reads PNG (8 and 16 bit), JPEG (turned as its EXIF orientation says), WebP, PPM, PGM, PFM or NPY. The format is told from the
-/// content, never from the name. Grey becomes RGB; transparent pixels are laid over white.
+/// Reads PNG (8 and 16 bit), JPEG (turned as its EXIF orientation says), WebP, PPM, PGM, PFM or NPY. The format is told
+/// from the content, never from the name. Grey becomes RGB; transparent pixels are laid over white.
 /// @return [3, H, W] float32 RGB, contiguous, in [0, 1] (PFM and NPY: whatever numbers they hold).
 /// @throws FileError (cannot be read), FormatError (not a picture, truncated, damaged, no pixels or more than 2^28).
 at::Tensor read_image(const std::filesystem::path& file);
@@ -36,8 +36,8 @@ ImageText read_image_text(const std::filesystem::path& file);
 /// Writes the format that the extension names: temporary name in the same folder, then rename. 8-bit formats store
 /// floor(x * 255 + 0.5), clamped; PFM and NPY ([H, W, 3]) store the numbers themselves.
 /// @param image [3, H, W] float32, any strides.
-/// @throws OptionError (unknown extension, quality), UnsupportedError (text in a format that holds none), TensorError, NumericError
-/// (NaN or infinity), FileError. The target is then untouched.
+/// @throws OptionError (unknown extension, quality), UnsupportedError (text in a format that holds none), TensorError,
+/// NumericError (NaN or infinity), FileError. The target is then untouched.
 void write_image(const std::filesystem::path& file, const at::Tensor& image, const ImageWriteOptions& options = {});
 
 /// Antialiased bicubic resampling (as Pillow's), clamped to [0, 1].
