@@ -9,12 +9,13 @@ namespace {
 constexpr double eps = 1e-15;
 
 /// One picture, one scale. qkv is [pixels, heads, 3 * size], out a [pixels, heads, size] window of the result.
-/// The sums over pixels are [size, size] per head however many pixels there are. (Upstream switches to the pixels x pixels form
-/// below 33 pixels; it is the same sum in another order.)
+/// The sums over pixels are [size, size] per head however many pixels there are. (Upstream switches to the pixels x
+/// pixels form below 33 pixels; it is the same sum in another order.)
 void attend(const at::Tensor& qkv, at::Tensor out, int64_t size) {
   qkv.narrow(2, 0, 2 * size).relu_();
   const at::Tensor heads = qkv.transpose(0, 1);
-  const at::Tensor query = heads.narrow(2, 0, size), key = heads.narrow(2, size, size), value = heads.narrow(2, 2 * size, size);
+  const at::Tensor query = heads.narrow(2, 0, size), key = heads.narrow(2, size, size),
+                   value = heads.narrow(2, 2 * size, size);
   const at::Tensor values = at::bmm(query, at::bmm(key.transpose(1, 2), value));
   const at::Tensor weights = at::bmm(query, key.sum(1).unsqueeze(2)).add_(eps);
   at::Tensor window = out.transpose(0, 1);

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <lightswitch/weights.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lightswitch::taming {
+
+/// Blocks at one resolution, and the bias-less convolution that leads there from the stage before.
+struct Stage {
+  std::string resample;  ///< layer name; empty for the first stage
+  std::vector<std::string> blocks;
+};
+
+/// Which numbered layers of a file are what. Two numberings exist: diffusers' AutoencoderTiny, and the bare
+/// nn.Sequential of the original TAESD files, whose decoder counts the latent clamp as layer 0.
+struct Layout {
+  std::string prefix;  ///< before every layer name
+  std::string conv_in, conv_out;
+  std::vector<Stage> stages;  ///< in the order of execution
+  int64_t in_channels = 0, width = 0, out_channels = 0;
+
+  /// Pixels per latent.
+  int64_t factor() const { return int64_t{1} << (stages.size() - 1); }
+  /// "width 64, blocks 3,3,3,1"
+  std::string describe() const;
+};
+
+/// nullopt when the file holds no such network. Layers that should be there and are not stay in the layout, so that the
+/// weight loader reports them as missing.
+std::optional<Layout> decoder_layout(const WeightSource& weights);
+std::optional<Layout> encoder_layout(const WeightSource& weights);
+
+}  // namespace lightswitch::taming

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "nn/layers.hpp"
+#include "vit/layout.hpp"
+
+namespace lightswitch::vit {
+
+/// Of batch norm and RMS norm alike.
+constexpr double norm_eps = 1e-5;
+
+/// A bias-less convolution and the norm behind it. Batch norm (running statistics) is folded into the convolution in
+/// fp32.
+class NormedConv2d {
+ public:
+  NormedConv2d() = default;
+  NormedConv2d(nn::WeightLoader& loader, const std::string& name, const nn::ConvShape& shape);
+  /// norm(conv(x)) + residual
+  at::Tensor operator()(nn::Run& run, const at::Tensor& x, const at::Tensor& residual) const;
+
+ private:
+  nn::Conv2d conv_;
+  std::optional<nn::RmsNorm2d> norm_;
+};
+
+/// x + normed conv(act(conv(x)))
+class ResBlock {
+ public:
+  ResBlock(nn::WeightLoader& loader, const std::string& name, int64_t width, nn::Activation act);
+  at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
+
+ private:
+  nn::Conv2d expand_;
+  NormedConv2d contract_;
+};
+
+/// LiteMLA: x + normed 1x1 conv of ReLU linear attention over queries, keys and values, and over their neighbourhoods
+/// where the file has them (multi-scale).
+class LinearAttention {
+ public:
+  LinearAttention(nn::WeightLoader& loader, const std::string& name, int64_t width);
+  at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
+
+ private:
+  struct Scale {
+    nn::Conv2d neighbourhood, mix;
+  };
+  int64_t head_size_;
+  nn::Conv2d qkv_;
+  std::vector<Scale> scales_;
+  NormedConv2d project_;
+};
+
+/// GLUMBConv: x + normed 1x1 conv of a · act(b), a and b being the halves of depthwise(act(1x1 conv(x))).
+class GatedConv {
+ public:
+  GatedConv(nn::WeightLoader& loader, const std::string& name, int64_t width, nn::Activation act);
+  at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
+
+ private:
+  nn::Activation act_;
+  nn::Conv2d expand_, depthwise_;
+  NormedConv2d contract_;
+};
+
+/// EViT_GLU: attention, then the gated convolution.
+class AttentionBlock {
+ public:
+  AttentionBlock(nn::WeightLoader& loader, const std::string& name, int64_t width, nn::Activation act);
+  at::Tensor operator()(nn::Run& run, const at::Tensor& x) const { return local_(run, context_(run, x)); }
+
+ private:
+  LinearAttention context_;
+  GatedConv local_;
+};
+
+using Block = std::variant<ResBlock, AttentionBlock>;
+
+/// The blocks of a stage, without its resampler.
+class Blocks {
+ public:
+  Blocks() = default;
+  Blocks(nn::WeightLoader& loader, const Stage& stage);
+  at::Tensor operator()(nn::Run& run, at::Tensor x) const;
+
+ private:
+  std::vector<Block> blocks_;
+};
+
+}  // namespace lightswitch::vit
