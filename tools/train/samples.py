@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.autoencoder import load_autoencoder, to_pictures
+from train.autoencoder import to_pictures
 from train.judge import load_judge, score
 from train.judge_training import held_out_drawings
+from train.latents import frozen_autoencoder, ready
 from train.runs import CONFIGS, read_config, write_atomically
 from train.text_encoder import encode, load_encoder
 from train.torchscript import ScheduleConfig, scripted
 from train.unet import UNet
-from train.unet_training import Latents, load_unet
+from train.unet_training import load_unet
 from train.world import NOVEL, TEST, contact_sheet, scene
 
 
@@ -71,9 +72,9 @@ def command(arguments: list[str]) -> None:
         load_unet(config), encode(encoder, tokenizer, captions), encode(encoder, tokenizer, [""]), config, steps,
         cfg_scale, options.seed,
     )  # fmt: skip
-    decoder = load_autoencoder().decoder
+    decoder = frozen_autoencoder().decoder
     with torch.no_grad():
-        raw = (latents / Latents().scale).contiguous(memory_format=torch.channels_last)
+        raw = (latents / ready()["scaling_factor"]).contiguous(memory_format=torch.channels_last)
         pictures = np.concatenate([to_pictures(decoder(part)) for part in raw.split(16)])
     write_atomically(options.output, lambda path: Image.fromarray(contact_sheet(pictures, 8)).save(path, "png"))
     if rows:

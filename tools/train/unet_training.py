@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from train.latents import ready, stored_latents
+from train.muon import Muon
 from train.prompts import loose_caption
 from train.runs import CONFIGS, Run, read_config, runs_folder
 from train.text_encoder import encode, load_encoder
@@ -18,19 +19,20 @@ from train.torchscript import ScheduleConfig, alphas_cumprod
 from train.unet import UNet
 from train.world import plan
 
-VALIDATION = 256  # the last of the stored latents are never trained on
+VALIDATION = 256  # the first of the stored latents are never trained on
 
 
 class Latents:
-    """The stored latents of consecutive scenes, scaled to unit variance."""
+    """The stored latents of consecutive scenes, scaled to unit variance; the store may still be growing."""
 
     def __init__(self) -> None:
-        folder = runs_folder() / "scenes-latents"
-        ready = json.loads((folder / "READY.json").read_text())
-        shape = tuple(ready["shape"])
-        self.values = np.memmap(folder / ready["file"], dtype=ready["dtype"], mode="r", shape=shape)
-        self.first_seed = ready["first_seed"]
-        self.scale = ready["scaling_factor"]
+        self.refresh()
+
+    def refresh(self) -> None:
+        facts = ready()
+        self.values = stored_latents(facts)
+        self.first_seed = facts["first_seed"]
+        self.scale = facts["scaling_factor"]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -77,23 +79,21 @@ def train(config: dict) -> None:
     torch.manual_seed(config["seed"])
     task = Task(config)
     model = UNet(**config["model"]).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config["learning_rate"], betas=(0.9, 0.99), weight_decay=0.01, fused=True
-    )
+    optimizer = Muon(model.parameters(), lr=config["learning_rate"], betas=(0.9, 0.99), weight_decay=0.01)
     run = Run(config, model, optimizer)
     rng = np.random.default_rng([config["seed"], run.step])
-    trained_on = len(task.latents) - VALIDATION
     averaged = UNet(**config["model"]).eval().to(memory_format=torch.channels_last)
 
     def one_step(_: int):
-        loss = task.loss(model, rng.integers(trained_on, size=config["batch"]), rng)
+        loss = task.loss(model, rng.integers(VALIDATION, len(task.latents), size=config["batch"]), rng)
         return loss, {"loss": loss.item()}
 
     def evaluate() -> dict:
         averaged.load_state_dict(run.average.values)
         fixed = np.random.default_rng(0)
         with torch.no_grad():
-            parts = [task.loss(averaged, trained_on + np.arange(i, i + 64), fixed) for i in range(0, VALIDATION, 64)]
+            parts = [task.loss(averaged, np.arange(i, i + 64), fixed) for i in range(0, VALIDATION, 64)]
+        task.latents.refresh()
         return {"validation_loss": round(float(torch.stack(parts).mean()), 5)}
 
     run.train(one_step, evaluate)
