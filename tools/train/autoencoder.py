@@ -67,18 +67,6 @@ def copies(model: torch.nn.Module, pictures: np.ndarray, batch: int = 16) -> np.
     return np.concatenate([to_pictures(model(to_network(pictures[i:i + batch]))) for i in range(0, len(pictures), batch)])
 
 
-def load_autoencoder(run: "str | None" = None) -> Autoencoder:
-    """The averaged weights of the last checkpoint, ready for use."""
-    import json
-
-    from train.runs import runs_folder
-
-    state = torch.load(runs_folder() / (run or "scenes-autoencoder") / "checkpoint.pt", weights_only=True)
-    model = Autoencoder(json.loads(state["config"])["model"])
-    model.load_state_dict(state["average"])
-    return model.eval()
-
-
 def train(config: dict) -> None:
     torch.manual_seed(config["seed"])
     model = Autoencoder(config["model"])

@@ -1,0 +1,87 @@
+"""Stage 2: a decoder against the frozen latents (`python -m train scenes-decoder --config CONFIG`)."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from train.autoencoder import colour_error, copies, picture_loss, psnr, test_pictures, to_network, weights_of
+from train.dcae import Decoder
+from train.kl import KLDecoder
+from train.latents import frozen_autoencoder, ready, stored_latents
+from train.muon import Muon
+from train.runs import Run, read_config, write_atomically
+from train.tiny import TinyDecoder
+from train.world import contact_sheet, scene
+
+FAMILIES = {"kl": KLDecoder, "vit": Decoder, "taming": TinyDecoder}
+
+
+def build(config: dict) -> nn.Module:
+    return FAMILIES[config["family"]](**config["model"])
+
+
+class FromRaw(nn.Module):
+    """Encoder and decoder joined; the taming family eats scaled latents, the others raw ones."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, family: str):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.scale = ready()["scaling_factor"] if family == "taming" else 1.0
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        return self.decoder(z * self.scale)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decode(self.encoder(x))
+
+
+def train(config: dict) -> None:
+    torch.manual_seed(config["seed"])
+    frozen = frozen_autoencoder()
+    decoder = build(config)
+    if config["family"] == "vit":  # goes on from the decoder that was trained with the encoder
+        decoder.load_state_dict(frozen.decoder.state_dict())
+    run = Run(config, decoder, Muon(decoder.parameters(), lr=config["learning_rate"]))
+    pair = FromRaw(frozen.encoder, decoder, config["family"])
+    averaged = FromRaw(frozen.encoder, build(config).eval(), config["family"])
+    shown, shown_facts = test_pictures(48)
+    batch = config["batch"]
+    facts = ready()
+    rows = stored_latents(facts)
+
+    def one_step(step: int):
+        index = [(step * batch + k) % len(rows) for k in range(batch)]
+        scenes = [scene(facts["first_seed"] + i) for i in index]
+        target = to_network(np.stack([s[0] for s in scenes]))
+        z = torch.from_numpy(rows[index].astype(np.float32))
+        z = z + torch.rand(batch, 1, 1, 1) * config["latent_noise"] * torch.randn_like(z)
+        made = pair.decode(z)
+        loss = picture_loss(made, target, weights_of([s[2] for s in scenes], config["object_weight"]), config["gradient_weight"])
+        return loss, {"loss": loss.item(), "psnr": -10 * np.log10(F.mse_loss(made.detach(), target).item() / 4)}
+
+    def evaluate() -> dict:
+        from PIL import Image
+
+        averaged.decoder.load_state_dict(run.average.values)
+        made = copies(averaged, shown)
+        pairs = np.stack([shown[:16], made[:16]], 1).reshape(-1, *shown.shape[1:])
+        write_atomically(run.folder / "copies.png", lambda path: Image.fromarray(contact_sheet(pairs, 8)).save(path, "png"))
+        return {"test_psnr": float(psnr(made, shown).mean()), "colour_error": colour_error(made, shown, shown_facts)}
+
+    run.train(one_step, evaluate)
+
+
+def command(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="train scenes-decoder", description=__doc__)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    config = read_config(options.config)
+    train(config | ({"minutes": options.minutes} if options.minutes else {}))
