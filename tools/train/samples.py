@@ -14,7 +14,7 @@ from train.autoencoder import to_pictures
 from train.judge import load_judge, score
 from train.judge_training import held_out_drawings
 from train.latents import frozen_autoencoder, ready
-from train.runs import CONFIGS, read_config, write_atomically
+from train.runs import CONFIGS, read_config, runs_folder, write_atomically
 from train.text_encoder import encode, load_encoder
 from train.torchscript import ScheduleConfig, scripted
 from train.unet import UNet
@@ -54,6 +54,7 @@ def command(arguments: list[str]) -> None:
     parser.add_argument("--prompt", action="append", help="a caption of your own; nothing is judged then")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--novel", action="store_true", help="captions with pairs of kind and colour never seen")
+    parser.add_argument("--record", action="store_true", help="keep the scores for the model's card")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--cfg-scale", type=float)
     parser.add_argument("--seed", type=int, default=0)
@@ -79,12 +80,19 @@ def command(arguments: list[str]) -> None:
     write_atomically(options.output, lambda path: Image.fromarray(contact_sheet(pictures, 8)).save(path, "png"))
     if rows:
         judge = load_judge(read_config(CONFIGS / "scenes_judge.json"))
-        facts = [fact for _, fact in rows]
-        result = {"steps": steps, "cfg_scale": cfg_scale, "pictures": score(judge, pictures, facts)}
+        result = {"novel" if options.novel else "pictures": _rounded(score(judge, pictures, [fact for _, fact in rows]))}
         if not options.novel:
-            result["drawings"] = score(judge, *held_out_drawings(len(rows)))
-        print(json.dumps({key: _rounded(value) for key, value in result.items()}))
+            result["drawings"] = _rounded(score(judge, *held_out_drawings(len(rows))))
+        print(json.dumps({"steps": steps, "cfg_scale": cfg_scale, "count": len(rows)} | result))
+        if options.record:
+            record(runs_folder() / config["name"] / "scores.json", result)
 
 
-def _rounded(value: object) -> object:
-    return {key: round(number, 3) for key, number in value.items()} if isinstance(value, dict) else value
+def record(path: Path, result: dict) -> None:
+    """Keeps the newest score of every kind, for the card."""
+    scores = (json.loads(path.read_text()) if path.exists() else {}) | result
+    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(scores, indent=1) + "\n"))
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

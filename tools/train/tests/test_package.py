@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import torch
+
+from train.package import check_parts, describe, file_list, save_half, scores_table
+from train.runs import CONFIGS, read_config
+from train.unet import UNet
+
+DECODERS = {
+    "latent_space": {"channels": 4, "factor": 8, "scaling_factor": 1.0, "shift_factor": 0.0},
+    "decoders": {"vit": {"file": "vit.safetensors", "family": "vit", "config": {}}},
+    "encoders": {"vit": {"file": "vit.safetensors", "family": "vit", "config": {}}},
+}
+
+
+class Package(unittest.TestCase):
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        text, unet = (read_config(CONFIGS / f"scenes_{name}.json") for name in ("text", "unet"))
+        self.model = describe(text, unet, DECODERS)
+
+    def fill(self) -> None:
+        parts = self.model["parts"]
+        names = ["text_encoder.pt", "denoiser.pt", "judge.pt", *(entry["file"] for entry in parts["schedulers"].values())]
+        for name in (*names, "tokenizer/vocab.json", "tokenizer/merges.txt", "vit.safetensors", "README.md"):
+            path = self.folder / name
+            path.parent.mkdir(exist_ok=True)
+            if name.endswith(".pt"):
+                save_half(torch.nn.Linear(2, 2), path)
+            else:
+                path.write_text(name)
+        self.model["files"] = file_list(self.folder)
+
+    def test_every_file_is_listed_with_its_hash(self) -> None:
+        self.fill()
+        check_parts(self.folder, self.model)
+        self.assertNotIn("README.md", self.model["files"])
+        entry = self.model["files"]["tokenizer/vocab.json"]
+        self.assertEqual(entry, {"bytes": 20, "sha256": hashlib.sha256(b"tokenizer/vocab.json").hexdigest()})
+
+    def test_missing_unknown_and_leaking_parts_are_refused(self) -> None:
+        self.fill()
+        (self.folder / "left_over.bin").write_text("x")
+        self.model["files"] = file_list(self.folder)
+        with self.assertRaisesRegex(SystemExit, "left_over.bin"):
+            check_parts(self.folder, self.model)
+        (self.folder / "left_over.bin").unlink()
+        (self.folder / "vit.safetensors").unlink()
+        self.model["files"] = file_list(self.folder)
+        with self.assertRaisesRegex(SystemExit, "missing vit.safetensors"):
+            check_parts(self.folder, self.model)
+        (self.folder / "vit.safetensors").write_text("x")
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(self.folder / "denoiser.pt"))
+        self.model["files"] = file_list(self.folder)
+        with self.assertRaisesRegex(SystemExit, "denoiser.pt: names local paths"):
+            check_parts(self.folder, self.model)
+
+    def test_half_on_disk_single_in_use(self) -> None:
+        torch.manual_seed(0)
+        model = UNet(4, [8, 12, 16], [1, 1], [1, 1, 1], [0, 2, 2], embedding=16, context=10, context_tokens=5).eval()
+        torch.nn.init.normal_(model.conv_out.weight, std=0.1)
+        sample, context = torch.randn(1, 4, 16, 16), torch.randn(1, 5, 10)
+        expected = model(sample, torch.tensor(100.0), context)
+        path = self.folder / "denoiser.pt"
+        save_half(model, path)
+        self.assertEqual(next(model.parameters()).dtype, torch.float32)
+        self.assertTrue(all(p.dtype == torch.float16 for p in torch.jit.load(path).parameters()))
+        found = torch.jit.load(path).float()(sample, torch.tensor(100.0), context)
+        torch.testing.assert_close(found, expected, rtol=2e-2, atol=2e-3)
+
+    def test_card_says_when_nothing_was_measured(self) -> None:
+        self.assertEqual(scores_table(self.folder / "scores.json"), "Not measured yet.")
+        scores = {"pictures": {"right": 0.5, "sky": 1.0}, "drawings": {"right": 0.99, "sky": 1.0}}
+        (self.folder / "scores.json").write_text(json.dumps(scores))
+        self.assertIn("| generated, held-out captions | 50.0 % | 100.0 % |", scores_table(self.folder / "scores.json"))
+
+
+class ShippedModels(unittest.TestCase):
+    """What lies in models/ is whole: hashes agree and no file names a path of the machine that made it."""
+
+    def test_shipped_package(self) -> None:
+        folder = Path(__file__).resolve().parents[3] / "models" / "scenes"
+        if not (folder / "model.json").exists():
+            self.skipTest("models/scenes is not there")
+        model = json.loads((folder / "model.json").read_text())
+        self.assertEqual(model["files"], file_list(folder))
+        check_parts(folder, model)
+
+
+if __name__ == "__main__":
+    unittest.main()
