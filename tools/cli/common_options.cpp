@@ -1,0 +1,87 @@
+#include "cli/common_options.hpp"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/core/Device.h>
+#include <lightswitch/version.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+namespace lightswitch::cli {
+
+void add_common_options(CLI::App& command, CommonOptions& options, bool network) {
+  const char* group = "Common";
+  command.set_help_flag("-h,--help", "Print this help and leave")->group(group);
+  command.set_version_flag("--version", "lightswitch " LIGHTSWITCH_VERSION, "Print the version and leave")
+      ->group(group);
+  command.add_option("--json", options.json, "Write a report of the run as JSON; - for standard output")
+      ->type_name("FILE")
+      ->group(group);
+  if (network) {
+    command.add_option("-d,--device", options.device, "Where networks run: cpu")->type_name("NAME")->group(group);
+    command
+        .add_option(
+            "--dtype", options.dtype,
+            "Arithmetic of decoders and encoders: auto (bf16 where this CPU multiplies it faster), fp32, bf16, fp16")
+        ->type_name("NAME")
+        ->group(group);
+    command.add_option("-t,--threads", options.threads, "Threads to compute with; 0 leaves the choice to LibTorch")
+        ->type_name("N")
+        ->group(group);
+    command
+        .add_flag("--deterministic", options.deterministic, "Refuse operations whose result may vary from run to run")
+        ->group(group);
+  }
+  auto* verbose = command.add_flag("-v,--verbose", options.verbose, "Say more on standard error")->group(group);
+  command.add_flag("-q,--quiet", options.quiet, "Say nothing on standard error but errors")
+      ->excludes(verbose)
+      ->group(group);
+  command.add_option("--color", options.color, "Colours on standard error: auto (on a terminal), always or never")
+      ->type_name("WHEN")
+      ->group(group);
+}
+
+void add_tiling_options(CLI::App& command, TilingOptions& options) {
+  const char* group = "Decoder";
+  command
+      .add_flag("--vae-tiling,--exact-tiles", options.enabled,
+                "Decode in tiles, for memory. Tiles overlap by all that can influence a pixel, so that the picture is "
+                "the same; "
+                "decoders that look at the whole picture at once are refused")
+      ->group(group);
+  command
+      .add_option("--vae-tile-size", options.tile_size, "Edge of a tile in latents, overlap not counted (default: 64)")
+      ->type_name("N")
+      ->group(group);
+}
+
+int64_t TilingOptions::latents() const {
+  if (tile_size < 1) throw UsageError("out of range", {"", "--vae-tile-size", "1 or more", std::to_string(tile_size)});
+  return enabled ? tile_size : 0;
+}
+
+DType checked_dtype(const CommonOptions& options) {
+  const auto dtype = parse_dtype(options.dtype);
+  if (!dtype) throw UsageError("unknown value", {"", "--dtype", "auto, fp32, bf16 or fp16", options.dtype});
+  return *dtype;
+}
+
+void apply_process_options(const CommonOptions& options) {
+  if (options.color != "auto" && options.color != "always" && options.color != "never")
+    throw UsageError("unknown value", {"", "--color", "auto, always or never", options.color});
+  if (options.threads < 0 || options.threads > 1024)
+    throw UsageError("out of range", {"", "--threads", "0 … 1024", std::to_string(options.threads)});
+  checked_dtype(options);
+  try {
+    if (!c10::Device(options.device).is_cpu())
+      throw UnsupportedError("this device is not available yet", {"", "--device", "cpu", options.device});
+  } catch (const c10::Error&) {
+    throw UsageError("unknown device", {"", "--device", "cpu", options.device});
+  }
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  if (options.deterministic) at::globalContext().setDeterministicAlgorithms(true, false);
+}
+
+}  // namespace lightswitch::cli

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <lightswitch/error.hpp>
+#include <lightswitch/tensor_spec.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace lightswitch::cli {
+
+class Session;
+
+/// The command line alone shows the mistake: exit code 2.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Options that every subcommand takes.
+struct CommonOptions {
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  int threads = 0;
+  bool deterministic = false;
+  bool verbose = false;
+  bool quiet = false;
+  std::string color = "auto";
+  std::string json;  ///< file for the report, "-" for standard output, empty for none
+};
+
+/// What the chosen subcommand does once the whole command line is understood.
+using Job = std::function<void(Session&)>;
+
+/// Adds the common options to a subcommand. `network` adds those that matter only where a network runs.
+void add_common_options(CLI::App& command, CommonOptions& options, bool network);
+
+/// --vae-tiling and its kin, for subcommands that decode.
+struct TilingOptions {
+  bool enabled = false;
+  int64_t tile_size = 64;
+
+  /// DecodeOptions::tile_size. @throws UsageError.
+  int64_t latents() const;
+};
+void add_tiling_options(CLI::App& command, TilingOptions& options);
+
+/// @throws UsageError for a device or dtype that does not exist, UnsupportedError for one that this build cannot use.
+DType checked_dtype(const CommonOptions& options);
+/// Checks the common options and sets what is the process's own: threads and determinism.
+void apply_process_options(const CommonOptions& options);
+
+}  // namespace lightswitch::cli

@@ -1,0 +1,148 @@
+#include <ATen/ATen.h>
+#include <lightswitch/decode.hpp>
+#include <lightswitch/error.hpp>
+#include <lightswitch/media/image_io.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/network_lookup.hpp"
+#include "cli/output_names.hpp"
+#include "cli/report.hpp"
+#include "cli/subcommands.hpp"
+#include "core/nearest_word.hpp"
+#include "core/stopwatch.hpp"
+
+namespace lightswitch::cli {
+namespace {
+
+struct EncodeArguments {
+  std::string input;
+  std::string model, encoder;
+  std::string kind = "diffusion";
+  std::string output;
+};
+
+/// The pictures of a folder by name, or the one file.
+std::vector<std::filesystem::path> picture_files(const std::filesystem::path& input) {
+  if (!std::filesystem::is_directory(input)) return {input};
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(input))
+    if (entry.is_regular_file() && is_image_name(entry.path())) files.push_back(entry.path());
+  if (files.empty())
+    throw FileError("no pictures in this folder",
+                    {input.string(), "", "files that end in " + join_words(image_extensions()), "none"});
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string size_text(const at::Tensor& picture) {
+  return std::to_string(picture.size(2)) + "x" + std::to_string(picture.size(1));
+}
+
+/// Edge pixels repeated up to the next multiple: what decode crops away again.
+at::Tensor pad_to(const at::Tensor& picture, int64_t factor) {
+  const auto missing = [factor](int64_t length) { return (factor - length % factor) % factor; };
+  return at::replication_pad2d(picture.unsqueeze(0), {0, missing(picture.size(2)), 0, missing(picture.size(1))});
+}
+
+LatentFile encode_pictures(const std::vector<std::filesystem::path>& files, const Encoder& encoder, LatentKind kind,
+                           Session& session, Timings& timings) {
+  const LatentSpec& spec = encoder.spec();
+  std::vector<at::Tensor> latents;
+  std::string first_size;
+  LatentFile content;
+  for (const auto& file : files) {
+    session.check_stop();
+    const at::Tensor picture = read_image(file);
+    if (first_size.empty()) first_size = size_text(picture);
+    if (size_text(picture) != first_size)
+      throw TensorError("pictures of one latent file must be of one size",
+                        {file.string(), "size", first_size, size_text(picture)});
+    content.width = picture.size(2);
+    content.height = picture.size(1);
+    const Stopwatch watch;
+    latents.push_back(encode(encoder, pad_to(picture, spec.factor), kind, session.stop()));
+    timings.add("encode", watch.ms());
+    session.progress().update("encode", static_cast<int64_t>(latents.size()), static_cast<int64_t>(files.size()));
+  }
+  content.latents = at::cat(latents);
+  content.kind = kind;
+  content.space = spec.space;
+  content.scaling_factor = spec.scaling_factor;
+  content.shift_factor = spec.shift_factor;
+  return content;
+}
+
+void encode_file(const EncodeArguments& arguments, Session& session) {
+  const auto kind = parse_latent_kind(arguments.kind);
+  if (!kind || *kind == LatentKind::indices)
+    throw UsageError("unknown value", {"", "--kind", "raw or diffusion", arguments.kind});
+  if (!arguments.encoder.empty()) parse_spec(arguments.encoder);
+  check_folder_of(arguments.output);
+
+  RunReport report;
+  report.command = "encode";
+  report.encodes = true;
+  report.network = arguments.encoder;
+  const Stopwatch load_watch;
+  const auto files = picture_files(arguments.input);
+  NetworkLookup networks(session, arguments.model);
+  const auto encoder = networks.encoder(report.network);
+  report.info = encoder->info();
+  report.timings.add("load", load_watch.ms());
+
+  LatentFile latents = encode_pictures(files, *encoder, *kind, session, report.timings);
+  const Stopwatch write_watch;
+  write_latents(arguments.output, latents);
+  report.timings.add("encode_file", write_watch.ms());
+  report.timings.peak_bytes = peak_resident_bytes();
+  report.outputs.push_back(arguments.output);
+  session.note("wrote " + arguments.output);
+  write_json(to_json(report, session.common()), session);
+  session.detail(summarise(report.timings));
+}
+
+}  // namespace
+
+void add_encode_command(CLI::App& app, CommonOptions& common, Job& job) {
+  auto* command = app.add_subcommand("encode", "Turn pictures into a latent file");
+  const auto to = std::make_shared<EncodeArguments>();
+  command
+      ->add_option("input", to->input,
+                   "A picture, or a folder of pictures of one size (taken by name). Sizes that do not fit the factor "
+                   "are padded; decode cuts them back")
+      ->type_name("INPUT")
+      ->required();
+  command
+      ->add_option("-m,--model", to->model,
+                   "Model package that names encoders: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one "
+                   "that ships, scenes)")
+      ->type_name("DIR")
+      ->group("Encoder");
+  command
+      ->add_option("--encoder", to->encoder,
+                   "A name that the model lists, a weight file or a diffusers folder, with options after commas "
+                   "(default: the model's own)")
+      ->type_name("SPEC")
+      ->group("Encoder");
+  command->add_option("--kind", to->kind, "What to write: diffusion (scaled and shifted, the default) or raw latents")
+      ->type_name("KIND")
+      ->group("Encoder");
+  command->add_option("-o,--output", to->output, "Latent file (safetensors)")
+      ->type_name("LATENTS")
+      ->required()
+      ->group("Output");
+  add_common_options(*command, common, true);
+  command->footer(
+      "Examples:\n"
+      "  lightswitch encode house.png -o house.safetensors\n"
+      "  lightswitch encode photos --encoder vae.safetensors --kind raw -o photos.safetensors");
+  command->callback([to, &job] { job = [to](Session& session) { encode_file(*to, session); }; });
+}
+
+}  // namespace lightswitch::cli

@@ -1,0 +1,145 @@
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <map>
+#include <memory>
+
+#include "cli/image_job.hpp"
+#include "cli/subcommands.hpp"
+
+namespace lightswitch::cli {
+namespace {
+
+/// Users of diffusers know samplers by their classes.
+std::string sampler_from_class(const std::string& name) {
+  static const std::map<std::string, std::string> classes{{"DDIMScheduler", "ddim"},
+                                                          {"EulerDiscreteScheduler", "euler"},
+                                                          {"EulerAncestralDiscreteScheduler", "euler_a"},
+                                                          {"DPMSolverMultistepScheduler", "dpm++2m"},
+                                                          {"LCMScheduler", "lcm"}};
+  const auto entry = classes.find(name);
+  return entry == classes.end() ? name : entry->second;
+}
+
+void add_request_options(CLI::App& command, ImageArguments& to) {
+  const char* group = "Picture";
+  command.add_option("-p,--prompt", to.prompt, "What the picture shows; \"\" for a picture of anything")
+      ->type_name("TEXT")
+      ->required()
+      ->group(group);
+  command
+      .add_option("-n,--negative-prompt", to.negative_prompt, "What it must not show; works with --cfg-scale above 1")
+      ->type_name("TEXT")
+      ->group(group);
+  command.add_option("-W,--width", to.width, "Width in pixels (default: the model's own)")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("-H,--height", to.height, "Height in pixels (default: the model's own)")
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("-s,--seed", to.seed,
+                  "Seed of the noise, 42 unless given; picture i of a batch takes seed + i. Below 0: a random one, "
+                  "which is printed")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("-b,--batch-count", to.batch_count, "How many pictures to make (default: 1)")
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("-i,--init-img,--image", to.init_image,
+                  "Start from this picture instead of noise; scaled to cover the size, its middle is used")
+      ->type_name("FILE")
+      ->group(group);
+  command
+      .add_option("--strength", to.strength,
+                  "With --init-img: share of the steps that run, above 0 (nothing changes) up to 1 (nothing is kept)")
+      ->type_name("X")
+      ->group(group);
+}
+
+void add_sampling_options(CLI::App& command, ImageArguments& to) {
+  const char* group = "Sampling";
+  command
+      .add_option("-m,--model", to.model,
+                  "Model package: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one that ships, scenes)")
+      ->type_name("DIR")
+      ->group(group);
+  command.add_option("--steps", to.steps, "Denoising steps (default: the model's own)")->type_name("N")->group(group);
+  command
+      .add_option("--cfg-scale", to.cfg_scale,
+                  "How strongly the prompt steers (classifier-free guidance); 1 switches it off and halves the work")
+      ->type_name("X")
+      ->group(group);
+  command
+      .add_option("--sampling-method", to.sampling_method,
+                  "Sampler, by its name here (ddim, euler, euler_a, dpm++2m, lcm) or as a diffusers class")
+      ->type_name("NAME")
+      ->group(group)
+      ->each([&to](const std::string& name) { to.sampling_method = sampler_from_class(name); });
+}
+
+void add_decoder_options(CLI::App& command, ImageArguments& to) {
+  const char* group = "Decoder";
+  command
+      .add_option("--decoder,--vae", to.decoder,
+                  "What turns latents into pixels: a name that `lightswitch decoders` lists, a weight file or a "
+                  "diffusers folder, with options after commas (vae,dtype=fp32)")
+      ->type_name("SPEC")
+      ->group(group);
+  command
+      .add_option("--encoder", to.encoder,
+                  "With --init-img: what turns the picture into latents (default: the model's own)")
+      ->type_name("SPEC")
+      ->group(group);
+  add_tiling_options(command, to.tiling);
+  command
+      .add_option("--preview", to.preview,
+                  "Decoder for pictures of the work in progress, a light one best; none for no preview")
+      ->type_name("none|SPEC")
+      ->group(group);
+  command.add_option("--preview-interval", to.preview_interval, "Steps between previews (default: 1)")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--preview-path", to.preview_path, "Where previews go, each over the last (default: preview.png)")
+      ->type_name("FILE")
+      ->group(group);
+}
+
+void add_output_options(CLI::App& command, ImageArguments& to) {
+  const char* group = "Output";
+  command
+      .add_option("-o,--output", to.output,
+                  "Picture file: .png .jpg .jpeg .webp .ppm, or .pfm .npy for floats. With several pictures %04d "
+                  "becomes the index, from 0; without it they are called NAME.png, NAME_2.png, …")
+      ->type_name("FILE")
+      ->required()
+      ->group(group);
+  command.add_option("--save-latents", to.save_latents, "Also write the latents, for `lightswitch decode`")
+      ->type_name("FILE")
+      ->group(group);
+  command
+      .add_flag("--disable-image-metadata", to.disable_image_metadata,
+                "Do not write the generation parameters into the PNG")
+      ->group(group);
+}
+
+}  // namespace
+
+void add_image_command(CLI::App& app, CommonOptions& common, Job& job) {
+  auto* command = app.add_subcommand("image", "Make pictures from a prompt");
+  const auto arguments = std::make_shared<ImageArguments>();
+  add_request_options(*command, *arguments);
+  add_sampling_options(*command, *arguments);
+  add_decoder_options(*command, *arguments);
+  add_output_options(*command, *arguments);
+  add_common_options(*command, common, true);
+  command->footer(
+      "Examples:\n"
+      "  lightswitch image -p \"a red house on a meadow at night\" -o house.png\n"
+      "  lightswitch image -p \"two balloons over the sea\" --decoder tae -b 4 -o balloon-%02d.png\n"
+      "  lightswitch image -p \"the same in snow\" -i house.png --strength 0.6 -o snow.png");
+  command->callback([arguments, &job] { job = [arguments](Session& session) { make_images(*arguments, session); }; });
+}
+
+}  // namespace lightswitch::cli

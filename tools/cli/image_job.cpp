@@ -1,0 +1,187 @@
+#include "cli/image_job.hpp"
+
+#include <ATen/ATen.h>
+#include <lightswitch/error.hpp>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/image_io.hpp>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "cli/network_lookup.hpp"
+#include "cli/output_names.hpp"
+#include "cli/picture_metadata.hpp"
+#include "cli/preview.hpp"
+#include "core/stopwatch.hpp"
+
+namespace lightswitch::cli {
+namespace {
+
+/// Mistakes that need no model to be seen, found before one is loaded.
+void check_arguments(const ImageArguments& arguments) {
+  TextToImageOptions options;
+  apply(arguments, options);
+  try {
+    options.validate();
+  } catch (const OptionError& error) {
+    throw UsageError(error.what());
+  }
+  if (arguments.preview_interval < 1)
+    throw UsageError("out of range",
+                     {"", "--preview-interval", "1 or more", std::to_string(arguments.preview_interval)});
+  if (arguments.strength && arguments.init_image.empty())
+    throw UsageError("nothing to start from", {"", "--strength", "--init-img FILE with it", "none"});
+  if (!arguments.decoder.empty()) parse_spec(arguments.decoder);
+  check_picture_target(arguments.output);
+  if (arguments.preview != "none") check_picture_target(arguments.preview_path);
+  if (!arguments.save_latents.empty()) check_folder_of(arguments.save_latents);
+}
+
+/// One run of the pipeline with everything around it.
+class ImageJob {
+ public:
+  ImageJob(const ImageArguments& arguments, Session& session)
+      : arguments_(arguments), session_(session), networks_(session, arguments.model) {}
+
+  void run() {
+    load();
+    const at::Tensor pictures = generate();
+    write_pictures(pictures);
+    report_.timings.peak_bytes = peak_resident_bytes();
+    write_json(to_json(report_, session_.common()), session_);
+    session_.detail(summarise(report_.timings));
+  }
+
+ private:
+  void load() {
+    const Stopwatch watch;
+    const ModelPackage& package = networks_.package();
+    options_ = package.defaults();
+    apply(arguments_, options_);
+    if (!arguments_.init_image.empty()) {
+      options_.init_image = resize_to_cover(read_image(arguments_.init_image), options_.height, options_.width);
+      options_.validate();
+    }
+    report_.command = "image";
+    report_.seed = options_.seed;
+    report_.network = arguments_.decoder;
+    TextToImageParts parts = package.load_parts();
+    session_.check_stop();
+    parts.decoder = networks_.decoder(report_.network);
+    if (options_.init_image.defined()) {
+      std::string encoder = arguments_.encoder;
+      parts.encoder = networks_.encoder(encoder);
+    }
+    if (arguments_.preview != "none") {
+      std::string spec = arguments_.preview;
+      preview_ = std::make_unique<Preview>(networks_.decoder(spec), arguments_.preview_interval,
+                                           output_names(arguments_.preview_path, 1).front());
+    }
+    report_.info = parts.decoder->info();
+    pipeline_ = std::make_unique<TextToImage>(std::move(parts));
+    report_.timings.add("load", watch.ms());
+    session_.check_stop();
+  }
+
+  at::Tensor generate() {
+    session_.note("seed " + std::to_string(options_.seed) + ", " + std::to_string(options_.width) + "x" +
+                  std::to_string(options_.height) + ", " + std::to_string(options_.steps) + " steps of " +
+                  options_.sampling_method + ", decoder " + report_.network);
+    TextToImageCallbacks callbacks;
+    callbacks.step = [this](const StepProgress& progress) {
+      session_.progress().update("denoise", progress.step, progress.steps);
+      if (preview_) preview_->show(progress, session_.stop());
+    };
+    callbacks.tile = [this](int64_t done, int64_t total) { session_.progress().update("decode", done, total); };
+    TextToImageResult result = pipeline_->denoise(options_, callbacks, session_.stop());
+    const std::filesystem::path latents = keep_latents(result.latents);
+    try {
+      pipeline_->decode(result, options_, callbacks, session_.stop());
+    } catch (...) {
+      session_.warn("the picture was not decoded; its latents are kept: `lightswitch decode " + latents.string() +
+                    " -o …` goes on");
+      throw;
+    }
+    if (arguments_.save_latents.empty()) std::filesystem::remove(latents);
+    add_timings(result.timings);
+    return result.images;
+  }
+
+  /// Denoising is the costly part: its result is on disk before anything can go wrong in the decoder.
+  std::filesystem::path keep_latents(const at::Tensor& latents) {
+    const std::filesystem::path file =
+        arguments_.save_latents.empty() ? output_names(arguments_.output, 1).front().string() + ".latents.safetensors"
+                                        : arguments_.save_latents;
+    const LatentSpec& spec = pipeline_->parts().decoder->spec();
+    LatentFile content;
+    content.latents = latents;
+    content.space = spec.space;
+    content.scaling_factor = spec.scaling_factor;
+    content.shift_factor = spec.shift_factor;
+    content.width = options_.width;
+    content.height = options_.height;
+    content.seed = options_.seed;
+    content.prompt = options_.prompt;
+    content.model = networks_.package().name();
+    write_latents(file, content);
+    return file;
+  }
+
+  /// Previews run inside the denoising loop; what they cost is told apart.
+  void add_timings(const Timings& measured) {
+    const double preview_ms = preview_ ? preview_->ms() : 0;
+    for (const StageTime& stage : measured.stages)
+      report_.timings.add(stage.name, stage.name == "denoise" ? stage.ms - preview_ms : stage.ms);
+    if (preview_) report_.timings.add("preview", preview_ms);
+  }
+
+  void write_pictures(const at::Tensor& pictures) {
+    const Stopwatch watch;
+    const auto names = output_names(arguments_.output, pictures.size(0));
+    const bool holds_text = names.front().extension() == ".png";
+    if (!holds_text && !arguments_.disable_image_metadata)
+      session_.note("only PNG holds the generation parameters: " + names.front().extension().string() +
+                    " goes without");
+    for (size_t i = 0; i < names.size(); ++i) {
+      const auto index = static_cast<int64_t>(i);
+      ImageWriteOptions how;
+      if (holds_text && !arguments_.disable_image_metadata)
+        how.text = picture_metadata(options_, index, networks_.package().name(), report_, session_.common());
+      write_image(names[i], pictures[index], how);
+      report_.outputs.push_back(names[i].string());
+      session_.note("wrote " + names[i].string());
+    }
+    report_.timings.add("encode_file", watch.ms());
+  }
+
+  const ImageArguments& arguments_;
+  Session& session_;
+  NetworkLookup networks_;
+  TextToImageOptions options_;
+  std::unique_ptr<TextToImage> pipeline_;
+  std::unique_ptr<Preview> preview_;
+  RunReport report_;
+};
+
+}  // namespace
+
+void apply(const ImageArguments& arguments, TextToImageOptions& options) {
+  options.prompt = arguments.prompt;
+  options.negative_prompt = arguments.negative_prompt;
+  if (arguments.width) options.width = *arguments.width;
+  if (arguments.height) options.height = *arguments.height;
+  if (arguments.steps) options.steps = *arguments.steps;
+  if (arguments.batch_count) options.batch_count = *arguments.batch_count;
+  if (arguments.cfg_scale) options.cfg_scale = *arguments.cfg_scale;
+  if (arguments.strength) options.strength = *arguments.strength;
+  if (arguments.sampling_method) options.sampling_method = *arguments.sampling_method;
+  if (arguments.seed) options.seed = *arguments.seed >= 0 ? *arguments.seed : std::random_device{}();
+  options.tile_size = arguments.tiling.latents();
+}
+
+void make_images(const ImageArguments& arguments, Session& session) {
+  check_arguments(arguments);
+  ImageJob(arguments, session).run();
+}
+
+}  // namespace lightswitch::cli

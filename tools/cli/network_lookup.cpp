@@ -1,0 +1,80 @@
+#include "cli/network_lookup.hpp"
+
+#include <lightswitch/error.hpp>
+
+#include <cmath>
+#include <cstdio>
+
+#include "cli/model_lookup.hpp"
+
+namespace lightswitch::cli {
+
+NetworkLookup::NetworkLookup(Session& session, std::string model)
+    : session_(session), model_(std::move(model)), registry_(builtin_decoder_families()) {}
+
+const ModelPackage& NetworkLookup::package() {
+  if (!package_) {
+    const auto folder = find_model(model_);
+    package_ = ModelPackage::open(folder);
+    session_.detail("model: " + package_->name() + " in " + folder.string());
+  }
+  return *package_;
+}
+
+NetworkContext NetworkLookup::context(const NetworkSpec& spec) {
+  const bool is_file = std::filesystem::exists(spec.source);
+  return {.registry = registry_,
+          .package = is_file && model_.empty() ? nullptr : &package(),
+          .dtype = checked_dtype(session_.common())};
+}
+
+std::shared_ptr<const Decoder> NetworkLookup::decoder(std::string& spec) {
+  if (spec.empty()) spec = package().default_decoder();
+  const NetworkSpec parsed = parse_spec(spec);
+  auto decoder = open_decoder(parsed, context(parsed));
+  session_.detail("decoder: " + spec + " (" + describe(decoder->info()) + ")");
+  return decoder;
+}
+
+std::shared_ptr<const Encoder> NetworkLookup::encoder(std::string& spec) {
+  if (spec.empty()) {
+    spec = package().default_encoder();
+    if (spec.empty())
+      throw UnsupportedError("this model has no encoder",
+                             {package().folder().string(), "encoder", "--encoder SPEC", "nothing"});
+  }
+  const NetworkSpec parsed = parse_spec(spec);
+  auto encoder = open_encoder(parsed, context(parsed));
+  session_.detail("encoder: " + spec + " (" + describe(encoder->info()) + ")");
+  return encoder;
+}
+
+NetworkSpec parse_spec(const std::string& text) {
+  try {
+    return NetworkSpec::parse(text);
+  } catch (const OptionError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+void require_same_space(const LatentFile& latents, const std::string& file, const LatentSpec& spec) {
+  if (!latents.space.empty() && !spec.space.empty() && latents.space != spec.space)
+    throw TensorError(
+        "the latents belong to another space; add ,space=" + latents.space + " to the decoder to decode them anyway",
+        {file, "space", spec.space, latents.space});
+  const bool converts = latents.kind == LatentKind::diffusion && spec.network_input == LatentKind::raw;
+  if (converts && latents.scaling_factor &&
+      std::abs(*latents.scaling_factor - spec.scaling_factor) > 1e-6 * spec.scaling_factor)
+    throw TensorError(
+        "the latents were scaled otherwise than the decoder expects; add ,scaling-factor=… to the decoder",
+        {file, "scaling_factor", std::to_string(spec.scaling_factor), std::to_string(*latents.scaling_factor)});
+}
+
+std::string describe(const NetworkInfo& info) {
+  char parameters[32];
+  std::snprintf(parameters, sizeof parameters, "%.2f M", static_cast<double>(info.parameters) / 1e6);
+  return info.family + ", " + (info.configuration.empty() ? "" : info.configuration + ", ") + parameters +
+         " parameters, " + to_string(info.dtype);
+}
+
+}  // namespace lightswitch::cli

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <lightswitch/decoder_spec.hpp>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/model_package.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/session.hpp"
+
+namespace lightswitch::cli {
+
+/// Resolves SPECs for one subcommand. The package is opened only when a SPEC needs it: a weight file decodes without
+/// any.
+class NetworkLookup {
+ public:
+  NetworkLookup(Session& session, std::string model);
+
+  /// @throws FileError, FormatError, IntegrityError.
+  const ModelPackage& package();
+
+  /// `spec` empty: the package's default. @throws UsageError when the text of the SPEC is wrong, else as
+  /// open_decoder().
+  std::shared_ptr<const Decoder> decoder(std::string& spec);
+  std::shared_ptr<const Encoder> encoder(std::string& spec);
+
+ private:
+  NetworkContext context(const NetworkSpec& spec);
+
+  Session& session_;
+  std::string model_;
+  DecoderRegistry registry_;
+  std::optional<ModelPackage> package_;
+};
+
+/// A SPEC whose mistakes are the command line's. @throws UsageError.
+NetworkSpec parse_spec(const std::string& text);
+
+/// Refuses latents of another space than the decoder's, which would decode to noise without an error.
+/// @throws TensorError naming both spaces, or both scaling factors.
+void require_same_space(const LatentFile& latents, const std::string& file, const LatentSpec& spec);
+
+/// "kl, 64-64-128 …, 4.1 M parameters, fp32"
+std::string describe(const NetworkInfo& info);
+
+}  // namespace lightswitch::cli

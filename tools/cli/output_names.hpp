@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace lightswitch::cli {
+
+/// Names for `count` outputs. `%d` or `%04d` in the pattern becomes the index, from 0; without it several outputs are
+/// called NAME.png, NAME_2.png, NAME_3.png, … as stable-diffusion.cpp does. `%%` is a percent sign.
+/// @throws UsageError for any other use of `%`.
+std::vector<std::filesystem::path> output_names(const std::string& pattern, int64_t count);
+
+/// Finds mistakes before the work starts rather than after it.
+/// @throws UsageError for an extension that is no picture's, FileError when the folder does not exist.
+void check_picture_target(const std::string& pattern);
+/// @throws FileError when the folder does not exist.
+void check_folder_of(const std::filesystem::path& file);
+
+}  // namespace lightswitch::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cli/common_options.hpp"
+
+namespace lightswitch::cli {
+
+/// Each adds one subcommand whose callback sets `job`.
+void add_image_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_decode_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_encode_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_decoders_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_inspect_command(CLI::App& app, CommonOptions& common, Job& job);
+
+}  // namespace lightswitch::cli
