@@ -77,7 +77,7 @@ class Found:
 
 
 @torch.no_grad()
-def look(judge: Judge, pictures: np.ndarray, threshold: float = 0.4, batch: int = 32) -> list[Found]:
+def look(judge: nn.Module, pictures: np.ndarray, threshold: float = 0.4, batch: int = 32) -> list[Found]:
     """uint8 pictures [N, H, W, 3] -> what is in them."""
     found = []
     for start in range(0, len(pictures), batch):
@@ -129,7 +129,7 @@ def check(found: Found, facts: dict) -> dict[str, list[bool]]:
     return results
 
 
-def score(judge: Judge, pictures: np.ndarray, facts: list[dict]) -> dict[str, float]:
+def score(judge: nn.Module, pictures: np.ndarray, facts: list[dict]) -> dict[str, float]:
     """Share of told facts that are right, over all and by name; `unasked`: share of pictures with another kind in them."""
     right: dict[str, list[bool]] = {}
     unasked = []
@@ -144,8 +144,11 @@ def score(judge: Judge, pictures: np.ndarray, facts: list[dict]) -> dict[str, fl
     return result
 
 
-def load_judge(config: dict) -> Judge:
-    """The averaged weights of the last checkpoint."""
+def load_judge(config: dict) -> nn.Module:
+    """The averaged weights of the last checkpoint; where nothing was trained here, the judge that ships."""
+    checkpoint = runs_folder() / config["name"] / "checkpoint.pt"
+    if not checkpoint.exists():
+        return torch.jit.load(Path(__file__).resolve().parents[2] / "models" / "scenes" / "judge.pt").float().eval()
     judge = Judge(**config["model"])
-    judge.load_state_dict(torch.load(runs_folder() / config["name"] / "checkpoint.pt", weights_only=True)["average"])
+    judge.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     return judge.eval()

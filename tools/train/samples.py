@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from train.autoencoder import to_pictures
+from train.export import light_decoder
 from train.judge import load_judge, score
 from train.judge_training import held_out_drawings
-from train.latents import frozen_autoencoder, ready
+from train.latents import ready
 from train.runs import CONFIGS, read_config, runs_folder, write_atomically
 from train.text_encoder import encode, load_encoder
 from train.torchscript import ScheduleConfig, scripted
@@ -73,7 +74,7 @@ def command(arguments: list[str]) -> None:
         load_unet(config), encode(encoder, tokenizer, captions), encode(encoder, tokenizer, [""]), config, steps,
         cfg_scale, options.seed,
     )  # fmt: skip
-    decoder = frozen_autoencoder().decoder
+    decoder = light_decoder()[0]
     with torch.no_grad():
         raw = (latents / ready()["scaling_factor"]).contiguous(memory_format=torch.channels_last)
         pictures = np.concatenate([to_pictures(decoder(part)) for part in raw.split(16)])
