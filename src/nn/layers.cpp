@@ -1,8 +1,20 @@
 #include "nn/layers.hpp"
 
 #include <ATen/ATen.h>
+#include <lightswitch/error.hpp>
 
 namespace lightswitch::nn {
+
+void require_input(const at::Tensor& x, const char* name, int64_t channels, int64_t multiple) {
+  const bool fits = x.defined() && x.dim() == 4 && x.is_floating_point() && x.numel() > 0 && x.size(1) == channels &&
+                    x.size(2) % multiple == 0 && x.size(3) % multiple == 0;
+  if (fits) return;
+  std::string expected = "[N, " + std::to_string(channels) + ", H, W] floating point";
+  if (multiple > 1) expected += " with H and W multiples of " + std::to_string(multiple);
+  throw TensorError(
+      "unusable input",
+      {"", name, expected, x.defined() ? c10::str(x.sizes(), " ", x.scalar_type()) : "an undefined tensor"});
+}
 
 at::Tensor enter(Run& run, const at::Tensor& x, at::ScalarType dtype, c10::Device device) {
   if (run.counting()) return x;

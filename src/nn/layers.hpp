@@ -15,6 +15,11 @@ namespace lightswitch::nn {
 
 enum class Activation { none, relu, silu, gelu };
 
+/// Refuses what a network cannot take. `name` and the shape asked for go into the message.
+/// @throws TensorError unless x is floating-point [N, channels, H, W] with N, H, W > 0 and H, W multiples of
+/// `multiple`.
+void require_input(const at::Tensor& x, const char* name, int64_t channels, int64_t multiple = 1);
+
 /// Brings latents or pictures (fp32, any layout) into the form layers work in, and back to contiguous fp32.
 at::Tensor enter(Run& run, const at::Tensor& x, at::ScalarType dtype, c10::Device device);
 at::Tensor leave(Run& run, const at::Tensor& x);

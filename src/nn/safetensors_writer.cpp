@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/atomic_file.hpp"
 #include "nn/safetensors.hpp"
 
 namespace lightswitch {
@@ -20,28 +21,6 @@ const char* type_name(const std::string& name, at::ScalarType type) {
     if (candidate == type) return text;
   throw UnsupportedError("element type cannot be stored in safetensors", {"", name, "", c10::toString(type)});
 }
-
-/// Removes the unfinished file unless it was renamed.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::filesystem::path& target)
-      : path_(target.string() + ".tmp" + std::to_string(::getpid())) {}
-  ~TemporaryFile() {
-    std::error_code ignored;
-    if (!renamed_) std::filesystem::remove(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  void rename_to(const std::filesystem::path& target) {
-    std::error_code error;
-    std::filesystem::rename(path_, target, error);
-    if (error) throw FileError("cannot rename the finished file", {target.string(), "", "", error.message()});
-    renamed_ = true;
-  }
-
- private:
-  std::filesystem::path path_;
-  bool renamed_ = false;
-};
 
 std::string make_header(const std::map<std::string, at::Tensor>& tensors,
                         const std::map<std::string, std::string>& metadata) {
@@ -65,19 +44,15 @@ std::string make_header(const std::map<std::string, at::Tensor>& tensors,
 void save_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata) {
   const std::string header = make_header(tensors, metadata);
-  TemporaryFile temporary(file);
-  errno = 0;
-  std::ofstream out(temporary.path(), std::ios::binary | std::ios::trunc);
-  const uint64_t length = header.size();
-  out.write(reinterpret_cast<const char*>(&length), sizeof length);
-  out.write(header.data(), static_cast<std::streamsize>(header.size()));
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor plain = tensor.cpu().contiguous();
-    out.write(static_cast<const char*>(plain.const_data_ptr()), static_cast<std::streamsize>(plain.nbytes()));
-  }
-  out.close();
-  if (!out) throw FileError("cannot write", {file.string(), "", "", errno == 0 ? "" : std::strerror(errno)});
-  temporary.rename_to(file);
+  write_stream_atomically(file, [&](std::ostream& out) {
+    const uint64_t length = header.size();
+    out.write(reinterpret_cast<const char*>(&length), sizeof length);
+    out.write(header.data(), static_cast<std::streamsize>(header.size()));
+    for (const auto& [name, tensor] : tensors) {
+      const at::Tensor plain = tensor.cpu().contiguous();
+      out.write(static_cast<const char*>(plain.const_data_ptr()), static_cast<std::streamsize>(plain.nbytes()));
+    }
+  });
 }
 
 }  // namespace lightswitch

@@ -25,6 +25,8 @@ target_precompile_headers(lightswitch_pch PRIVATE <ATen/ATen.h>)
 
 function(lightswitch_use_pch target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:lightswitch_openmp> $<BUILD_INTERFACE:lightswitch_warnings>)
+  # CMake compiles programs with -fPIE, for which GCC silently ignores a precompiled header made with -fPIC.
+  target_compile_options(${target} PRIVATE -fPIC)
   target_precompile_headers(${target} REUSE_FROM lightswitch_pch)
 endfunction()
 

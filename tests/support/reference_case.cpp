@@ -1,0 +1,85 @@
+#include "support/reference_case.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "support/temporary_folder.hpp"
+#include "support/tensors.hpp"
+
+namespace lightswitch::testing {
+namespace {
+
+const std::filesystem::path kTests = std::filesystem::path(LIGHTSWITCH_SOURCE_DIR) / "tests";
+
+std::string quoted(const std::string& text) {
+  return "'" + text + "'";
+}
+
+/// Parity of numbers that are all zero, or astronomically large, would prove nothing.
+void expect_order_one(const at::Tensor& output) {
+  const double spread = output.std().item<double>();
+  EXPECT_GT(spread, 0.1);
+  EXPECT_LT(spread, 10);
+}
+
+}  // namespace
+
+ReferenceCase load_reference_case(const std::filesystem::path& file) {
+  const auto stored = open_weights(file);
+  const std::string mark = "reference.";
+  std::map<std::string, at::Tensor> weights;
+  for (const TensorInfo& info : stored->tensors())
+    if (!info.name.starts_with(mark)) weights[info.name] = stored->read(info.name);
+  const auto side = [&](const std::string& name) {
+    return stored->find(mark + name) == nullptr ? at::Tensor() : stored->read(mark + name);
+  };
+  ReferenceCase result;
+  result.request.weights = weights_from_memory(std::move(weights), file.string());
+  result.request.config = stored->metadata();
+  result.request.dtype = DType::fp32;
+  result.decoder_input = side("decoder.input");
+  result.decoder_output = side("decoder.output");
+  result.encoder_input = side("encoder.input");
+  result.encoder_output = side("encoder.output");
+  return result;
+}
+
+ReferenceCase stored_case(const std::string& name) {
+  return load_reference_case(kTests / "fixtures" / (name + ".safetensors"));
+}
+
+std::optional<ReferenceCase> python_case(const std::string& family, const std::string& config,
+                                         const std::string& latent) {
+  const char* python = std::getenv("LIGHTSWITCH_REFERENCE_PYTHON");
+  if (python == nullptr || *python == '\0') return std::nullopt;
+  const TemporaryFolder folder;
+  const auto file = folder / "case.safetensors";
+  const std::string command = "cd " + quoted((kTests / "support").string()) + " && " + quoted(python) +
+                              " -m reference " + family + " --config " + quoted(config) + " --latent " + latent +
+                              " --out " + quoted(file.string());
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("the Python reference failed: " + command);
+  return load_reference_case(file);
+}
+
+void expect_parity(const DecoderFamily& family, const ReferenceCase& reference) {
+  ASSERT_TRUE(family.recognises(*reference.request.weights));
+  ASSERT_TRUE(reference.decoder_input.defined() || reference.encoder_input.defined());
+  if (reference.decoder_input.defined()) {
+    expect_order_one(reference.decoder_output);
+    const auto decoder = family.make_decoder(reference.request);
+    EXPECT_TRUE(close(decoder->forward(reference.decoder_input), reference.decoder_output, kParity));
+    EXPECT_EQ(decoder->spec().channels, reference.decoder_input.size(1));
+    EXPECT_EQ(decoder->spec().factor * reference.decoder_input.size(2), reference.decoder_output.size(2));
+  }
+  if (reference.encoder_input.defined()) {
+    expect_order_one(reference.encoder_output);
+    const auto encoder = family.make_encoder(reference.request);
+    EXPECT_TRUE(close(encoder->forward(reference.encoder_input), reference.encoder_output, kParity));
+    EXPECT_EQ(encoder->spec().channels, reference.encoder_output.size(1));
+  }
+}
+
+}  // namespace lightswitch::testing
