@@ -26,19 +26,18 @@ LatentSpec make_spec(const Layout& layout, int64_t latent_channels, const Config
   return spec;
 }
 
-NetworkInfo make_info(const NetworkRequest& request, const Layout& layout, int64_t parameters) {
-  return {.family = "taming",
-          .configuration = layout.describe(),
-          .parameters = parameters,
-          .dtype = nn::resolve_dtype(request.dtype, request.device)};
+void describe(NetworkInfo& info, const Layout& layout, int64_t parameters) {
+  info.family = "taming";
+  info.configuration = layout.describe();
+  info.parameters = parameters;
 }
 
 /// Latents on each side that an output pixel sees: followed from the output to the input, one convolution at a time.
 int64_t halo(const Layout& layout) {
   int64_t reach = 1;  // conv_out
   for (auto stage = layout.stages.rbegin(); stage != layout.stages.rend(); ++stage) {
-    reach += 3 * static_cast<int64_t>(stage->blocks.size()) +
-             1;  // the block's convolutions, then conv_in or the upsampler's
+    reach += 3 * static_cast<int64_t>(stage->blocks.size());
+    reach += 1;  // conv_in, or the convolution behind the upsampling
     if (!stage->resample.empty()) reach = (reach + 1) / 2;
   }
   return reach;
@@ -61,11 +60,10 @@ at::Tensor Block::operator()(nn::Run& run, const at::Tensor& x) const {
   return third_(run, second_(run, first_(run, x)), x);
 }
 
-TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout)
-    : spec_(make_spec(layout, layout.in_channels, request.config)), device_(request.device) {
+TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout) : Network(request) {
+  spec_ = make_spec(layout, layout.in_channels, request.config);
   spec_.halo = halo(layout);
   nn::WeightLoader loader = make_loader(request, layout, "encoder.");
-  dtype_ = loader.dtype();
   conv_in_ = nn::Conv2d(loader, layout.conv_in, {.in = layout.in_channels, .out = layout.width}, Activation::relu);
   for (const Stage& stage : layout.stages) {
     UpStage up;
@@ -76,34 +74,21 @@ TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout)
   }
   conv_out_ = nn::Conv2d(loader, layout.conv_out, {.in = layout.width, .out = 3});
   loader.finish();
-  info_ = make_info(request, layout, loader.parameters());
+  describe(info_, layout, loader.parameters());
 }
 
-at::Tensor TinyDecoder::run_layers(nn::Run& run, const at::Tensor& latents) const {
-  at::Tensor x = nn::enter(run, latents.div(latent_bound).tanh_().mul_(latent_bound), dtype_, device_);
-  x = conv_in_(run, x);
+at::Tensor TinyDecoder::pass(nn::Run& run, const at::Tensor& input) const {
+  at::Tensor x = conv_in_(run, at::div(input, latent_bound).tanh_().mul_(latent_bound));
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (i > 0) x = stages_[i].upsample(run, x);
     for (const Block& block : stages_[i].blocks) x = block(run, x);
   }
-  return nn::leave(run, conv_out_(run, x));
+  return conv_out_(run, x);
 }
 
-at::Tensor TinyDecoder::forward(const at::Tensor& latents, std::stop_token stop) const {
-  nn::Run run = nn::Run::compute(std::move(stop));
-  return run_layers(run, latents);
-}
-
-int64_t TinyDecoder::macs(int64_t h, int64_t w) const {
-  nn::Run run = nn::Run::count();
-  run_layers(run, at::empty({1, spec_.channels, h, w}, at::kMeta));
-  return run.macs();
-}
-
-TinyEncoder::TinyEncoder(const NetworkRequest& request, const Layout& layout)
-    : spec_(make_spec(layout, layout.out_channels, request.config)), device_(request.device) {
+TinyEncoder::TinyEncoder(const NetworkRequest& request, const Layout& layout) : Network(request) {
+  spec_ = make_spec(layout, layout.out_channels, request.config);
   nn::WeightLoader loader = make_loader(request, layout, "decoder.");
-  dtype_ = loader.dtype();
   conv_in_ = nn::Conv2d(loader, layout.conv_in, {.in = 3, .out = layout.width});
   for (const Stage& stage : layout.stages) {
     DownStage down;
@@ -116,27 +101,16 @@ TinyEncoder::TinyEncoder(const NetworkRequest& request, const Layout& layout)
   }
   conv_out_ = nn::Conv2d(loader, layout.conv_out, {.in = layout.width, .out = layout.out_channels});
   loader.finish();
-  info_ = make_info(request, layout, loader.parameters());
+  describe(info_, layout, loader.parameters());
 }
 
-at::Tensor TinyEncoder::run_layers(nn::Run& run, const at::Tensor& pictures) const {
-  at::Tensor x = conv_in_(run, nn::enter(run, pictures, dtype_, device_));
+at::Tensor TinyEncoder::pass(nn::Run& run, const at::Tensor& input) const {
+  at::Tensor x = conv_in_(run, input);
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (i > 0) x = stages_[i].downsample(run, x);
     for (const Block& block : stages_[i].blocks) x = block(run, x);
   }
-  return nn::leave(run, conv_out_(run, x));
-}
-
-at::Tensor TinyEncoder::forward(const at::Tensor& pictures, std::stop_token stop) const {
-  nn::Run run = nn::Run::compute(std::move(stop));
-  return run_layers(run, pictures);
-}
-
-int64_t TinyEncoder::macs(int64_t height, int64_t width) const {
-  nn::Run run = nn::Run::count();
-  run_layers(run, at::empty({1, 3, height, width}, at::kMeta));
-  return run.macs();
+  return conv_out_(run, x);
 }
 
 }  // namespace lightswitch::taming

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <lightswitch/decoder.hpp>
-
 #include <vector>
 
-#include "nn/layers.hpp"
+#include "nn/network.hpp"
 #include "taming/layout.hpp"
 
 namespace lightswitch::taming {
@@ -19,50 +17,32 @@ class Block {
   nn::Conv2d first_, second_, third_;
 };
 
-class TinyDecoder final : public Decoder {
+class TinyDecoder final : public nn::DecoderNetwork {
  public:
   TinyDecoder(const NetworkRequest& request, const Layout& layout);
-
-  const LatentSpec& spec() const override { return spec_; }
-  const NetworkInfo& info() const override { return info_; }
-  at::Tensor forward(const at::Tensor& latents, std::stop_token stop) const override;
-  int64_t macs(int64_t h, int64_t w) const override;
 
  private:
   struct UpStage {
     nn::UpsampleConv2d upsample;  ///< not used in the first stage
     std::vector<Block> blocks;
   };
-  at::Tensor run_layers(nn::Run& run, const at::Tensor& latents) const;
+  at::Tensor pass(nn::Run& run, const at::Tensor& x) const override;
 
-  LatentSpec spec_;
-  NetworkInfo info_;
-  at::ScalarType dtype_;
-  c10::Device device_;
   nn::Conv2d conv_in_, conv_out_;
   std::vector<UpStage> stages_;
 };
 
-class TinyEncoder final : public Encoder {
+class TinyEncoder final : public nn::EncoderNetwork {
  public:
   TinyEncoder(const NetworkRequest& request, const Layout& layout);
-
-  const LatentSpec& spec() const override { return spec_; }
-  const NetworkInfo& info() const override { return info_; }
-  at::Tensor forward(const at::Tensor& pictures, std::stop_token stop) const override;
-  int64_t macs(int64_t height, int64_t width) const override;
 
  private:
   struct DownStage {
     nn::Conv2d downsample;  ///< not used in the first stage
     std::vector<Block> blocks;
   };
-  at::Tensor run_layers(nn::Run& run, const at::Tensor& pictures) const;
+  at::Tensor pass(nn::Run& run, const at::Tensor& x) const override;
 
-  LatentSpec spec_;
-  NetworkInfo info_;
-  at::ScalarType dtype_;
-  c10::Device device_;
   nn::Conv2d conv_in_, conv_out_;
   std::vector<DownStage> stages_;
 };

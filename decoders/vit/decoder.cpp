@@ -14,14 +14,12 @@ int64_t rows_of(const nn::WeightLoader& loader, const std::string& name, int64_t
 
 }  // namespace
 
-VitDecoder::VitDecoder(const NetworkRequest& request, const Layout& layout) : device_(request.device) {
+VitDecoder::VitDecoder(const NetworkRequest& request, const Layout& layout) : Network(request) {
   nn::WeightLoader loader(request, layout.prefix,
                           layout.prefix.empty() ? std::vector<std::string>{} : std::vector<std::string>{"encoder."});
-  dtype_ = loader.dtype();
   spec_.channels = layout.latent_channels;
   spec_.factor = 1;
-  // A decoder alone was trained as a stand-in on a denoiser's latents; one beside its encoder eats what that encoder
-  // gives.
+  // A decoder alone is a stand-in trained on a denoiser's latents; one with an encoder eats what the encoder gives.
   spec_.network_input = layout.prefix.empty() ? LatentKind::diffusion : LatentKind::raw;
   spec_.global_operations = layout.attends();
 
@@ -47,10 +45,9 @@ VitDecoder::VitDecoder(const NetworkRequest& request, const Layout& layout) : de
   loader.finish();
   spec_.halo = halo(layout);
   nn::apply_common_config(spec_, request.config);
-  info_ = {.family = "vit",
-           .configuration = layout.describe(),
-           .parameters = loader.parameters(),
-           .dtype = nn::resolve_dtype(request.dtype, request.device)};
+  info_.family = "vit";
+  info_.configuration = layout.describe();
+  info_.parameters = loader.parameters();
 }
 
 int64_t VitDecoder::halo(const Layout& layout) const {
@@ -64,25 +61,14 @@ int64_t VitDecoder::halo(const Layout& layout) const {
   return reach + 1;  // project_in
 }
 
-at::Tensor VitDecoder::run_layers(nn::Run& run, const at::Tensor& latents) const {
-  at::Tensor x = project_in_(run, nn::enter(run, latents, dtype_, device_));
+at::Tensor VitDecoder::pass(nn::Run& run, const at::Tensor& input) const {
+  at::Tensor x = project_in_(run, input);
   for (const UpStage& stage : stages_) {
     if (stage.upsample) x = (*stage.upsample)(run, x);
     x = stage.blocks(run, std::move(x));
   }
   x = norm_out_(run, x);
-  return nn::leave(run, std::visit([&](const auto& out) { return out(run, x); }, project_out_));
-}
-
-at::Tensor VitDecoder::forward(const at::Tensor& latents, std::stop_token stop) const {
-  nn::Run run = nn::Run::compute(std::move(stop));
-  return run_layers(run, latents);
-}
-
-int64_t VitDecoder::macs(int64_t h, int64_t w) const {
-  nn::Run run = nn::Run::count();
-  run_layers(run, at::empty({1, spec_.channels, h, w}, at::kMeta));
-  return run.macs();
+  return std::visit([&](const auto& out) { return out(run, x); }, project_out_);
 }
 
 }  // namespace lightswitch::vit

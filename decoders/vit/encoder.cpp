@@ -12,9 +12,8 @@ int64_t unshuffled_rows(const nn::WeightLoader& loader, const std::string& name,
 
 }  // namespace
 
-VitEncoder::VitEncoder(const NetworkRequest& request, const Layout& layout) : device_(request.device) {
+VitEncoder::VitEncoder(const NetworkRequest& request, const Layout& layout) : Network(request) {
   nn::WeightLoader loader(request, layout.prefix, {"decoder."});
-  dtype_ = loader.dtype();
   spec_.channels = layout.latent_channels;
   spec_.factor = 1;
   spec_.network_input = LatentKind::raw;
@@ -40,31 +39,18 @@ VitEncoder::VitEncoder(const NetworkRequest& request, const Layout& layout) : de
   project_out_ = averaging_conv(loader, "project_out.main.op_list.0.conv", width, layout.latent_channels);
   loader.finish();
   nn::apply_common_config(spec_, request.config);
-  info_ = {.family = "vit",
-           .configuration = layout.describe(),
-           .parameters = loader.parameters(),
-           .dtype = nn::resolve_dtype(request.dtype, request.device)};
+  info_.family = "vit";
+  info_.configuration = layout.describe();
+  info_.parameters = loader.parameters();
 }
 
-at::Tensor VitEncoder::run_layers(nn::Run& run, const at::Tensor& pictures) const {
-  at::Tensor x = nn::enter(run, pictures, dtype_, device_);
-  x = std::visit([&](const auto& in) { return in(run, x); }, project_in_);
+at::Tensor VitEncoder::pass(nn::Run& run, const at::Tensor& input) const {
+  at::Tensor x = std::visit([&](const auto& in) { return in(run, input); }, project_in_);
   for (const DownStage& stage : stages_) {
     x = stage.blocks(run, std::move(x));
     if (stage.downsample) x = (*stage.downsample)(run, x);
   }
-  return nn::leave(run, project_out_(run, x));
-}
-
-at::Tensor VitEncoder::forward(const at::Tensor& pictures, std::stop_token stop) const {
-  nn::Run run = nn::Run::compute(std::move(stop));
-  return run_layers(run, pictures);
-}
-
-int64_t VitEncoder::macs(int64_t height, int64_t width) const {
-  nn::Run run = nn::Run::count();
-  run_layers(run, at::empty({1, 3, height, width}, at::kMeta));
-  return run.macs();
+  return project_out_(run, x);
 }
 
 }  // namespace lightswitch::vit

@@ -1,0 +1,38 @@
+#include "nn/network.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <type_traits>
+
+namespace lightswitch::nn {
+
+template <typename Interface>
+Network<Interface>::Network(const NetworkRequest& request) : device_(request.device) {
+  info_.dtype = resolve_dtype(request.dtype, request.device);
+}
+
+template <typename Interface>
+at::Tensor Network<Interface>::forward(const at::Tensor& input, std::stop_token stop) const {
+  if constexpr (std::is_same_v<Interface, Decoder>) {
+    require_input(input, "latents", spec_.channels);
+  } else {
+    require_input(input, "pictures", 3, spec_.factor);
+  }
+  const c10::NoGradGuard no_grad;
+  Run run = Run::compute(std::move(stop));
+  return leave(run, pass(run, enter(run, input, scalar_type(info_.dtype), device_)));
+}
+
+template <typename Interface>
+int64_t Network<Interface>::macs(int64_t height, int64_t width) const {
+  const int64_t channels = std::is_same_v<Interface, Decoder> ? spec_.channels : 3;
+  Run run = Run::count();
+  pass(run, at::empty({1, channels, height, width}, at::kMeta));
+  return run.macs();
+}
+
+template class Network<Decoder>;
+template class Network<Encoder>;
+
+}  // namespace lightswitch::nn

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <lightswitch/decoder.hpp>
+
+#include "nn/layers.hpp"
+
+namespace lightswitch::nn {
+
+/// What every native network does the same way: refuse bad input, bring it into the layers' form and back, compute or
+/// count. A family's class fills in spec, info, dtype and device when it is built, and says in pass() what its layers
+/// do.
+template <typename Interface>
+class Network : public Interface {
+ public:
+  const LatentSpec& spec() const final { return spec_; }
+  const NetworkInfo& info() const final { return info_; }
+  at::Tensor forward(const at::Tensor& input, std::stop_token stop) const final;
+  int64_t macs(int64_t height, int64_t width) const final;
+
+ protected:
+  explicit Network(const NetworkRequest& request);
+  /// @param x in the layers' form, or a meta tensor of that shape when the run only counts.
+  virtual at::Tensor pass(Run& run, const at::Tensor& x) const = 0;
+
+  LatentSpec spec_;
+  NetworkInfo info_;
+
+ private:
+  c10::Device device_;
+};
+
+using DecoderNetwork = Network<Decoder>;
+using EncoderNetwork = Network<Encoder>;
+
+}  // namespace lightswitch::nn
