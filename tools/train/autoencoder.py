@@ -1,4 +1,4 @@
-"""Stage 1: the latent space itself, encoder and light decoder trained together (`python -m train scenes-autoencoder`)."""
+"""Stage 1: the latent space, encoder and light decoder trained together (`python -m train scenes-autoencoder`)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def test_pictures(count: int, start: int = TEST.start) -> tuple[np.ndarray, list
 
 @torch.no_grad()
 def copies(model: torch.nn.Module, pictures: np.ndarray, batch: int = 16) -> np.ndarray:
-    return np.concatenate([to_pictures(model(to_network(pictures[i:i + batch]))) for i in range(0, len(pictures), batch)])
+    return np.concatenate(
+        [to_pictures(model(to_network(pictures[i : i + batch]))) for i in range(0, len(pictures), batch)]
+    )
 
 
 def train(config: dict) -> None:
@@ -85,7 +87,11 @@ def train(config: dict) -> None:
         made = model.decoder(z + noise * torch.randn_like(z))
         loss = picture_loss(made, target, weights_of(facts, config["object_weight"]), config["gradient_weight"])
         mse = F.mse_loss(made.detach(), target).item()
-        return loss + config["latent_moments_weight"] * moments, {"loss": loss.item(), "psnr": -10 * np.log10(mse / 4), "moments": moments.item()}
+        return loss + config["latent_moments_weight"] * moments, {
+            "loss": loss.item(),
+            "psnr": -10 * np.log10(mse / 4),
+            "moments": moments.item(),
+        }
 
     def evaluate() -> dict:
         from PIL import Image
@@ -93,7 +99,9 @@ def train(config: dict) -> None:
         averaged.load_state_dict(run.average.values)
         made = copies(averaged, shown)
         rows = np.stack([shown[:16], made[:16]], 1).reshape(-1, *shown.shape[1:])
-        write_atomically(run.folder / "copies.png", lambda path: Image.fromarray(contact_sheet(rows, 8)).save(path, "png"))
+        write_atomically(
+            run.folder / "copies.png", lambda path: Image.fromarray(contact_sheet(rows, 8)).save(path, "png")
+        )
         return {"test_psnr": float(psnr(made, shown).mean()), "colour_error": colour_error(made, shown, shown_facts)}
 
     run.train(one_step, evaluate)

@@ -13,8 +13,12 @@ GROUNDS = ("meadow", "desert", "snow", "sea")
 HORIZONS = (72, 80)
 
 # Colour at the zenith and at the horizon; the light that falls on ground and clouds.
-SKY_COLOURS = {"day": ((0.30, 0.60, 0.92), (0.78, 0.91, 0.98)), "dusk": ((0.36, 0.22, 0.48), (0.99, 0.64, 0.38)),
-               "night": ((0.04, 0.05, 0.17), (0.15, 0.19, 0.42)), "storm": ((0.27, 0.30, 0.36), (0.60, 0.64, 0.68))}
+SKY_COLOURS = {
+    "day": ((0.30, 0.60, 0.92), (0.78, 0.91, 0.98)),
+    "dusk": ((0.36, 0.22, 0.48), (0.99, 0.64, 0.38)),
+    "night": ((0.04, 0.05, 0.17), (0.15, 0.19, 0.42)),
+    "storm": ((0.27, 0.30, 0.36), (0.60, 0.64, 0.68)),
+}
 LIGHT = {"day": (1.0, 1.0, 1.0), "dusk": (1.0, 0.80, 0.74), "night": (0.44, 0.50, 0.70), "storm": (0.72, 0.76, 0.79)}
 # Near the horizon, at the lower edge, texture dark and light, distant hills.
 GROUND_COLOURS = {
@@ -62,13 +66,15 @@ def bolt(p: Pencil):
 
 
 def star(p: Pencil):
-    p.fill(np.minimum(np.abs(p.u - 0.5) * np.abs(p.v - 0.5) * 12 + p.circle(0.5, 0.5, 0.46), p.circle(0.5, 0.5, 0.17)), 1.0)
+    p.fill(
+        np.minimum(np.abs(p.u - 0.5) * np.abs(p.v - 0.5) * 12 + p.circle(0.5, 0.5, 0.46), p.circle(0.5, 0.5, 0.17)), 1.0
+    )
 
 
 DETAILS = {f.__name__: f for f in (cloud, sun, moon, bolt, star)}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def detail(kind: str, size: int) -> Sprite:
     pencil = Pencil(size)
     DETAILS[kind](pencil)
@@ -86,26 +92,32 @@ def _texture(ground: str, x: np.ndarray, y: np.ndarray, variant: int) -> tuple[n
     py = y % 8
     if ground == "meadow":
         blade = lambda cx, lean: np.clip(1.1 - np.abs(px - cx - lean * (7 - py)), 0, 1) * (py > 1.5)
-        return np.clip(blade(-3, -0.25) + blade(-2, 0.2), 0, 1) * 0.8, np.clip(blade(4, 0.3) + blade(3, -0.2), 0, 1) * 0.7
+        return np.clip(blade(-3, -0.25) + blade(-2, 0.2), 0, 1) * 0.8, np.clip(
+            blade(4, 0.3) + blade(3, -0.2), 0, 1
+        ) * 0.7
     if ground == "desert":
         wave = y - 8 * np.sin((x + 32 * variant) * 2 * np.pi / 64) * np.clip(y / 40, 0.2, 1)
         ridge = wave % 16
         return np.clip(2 - np.abs(ridge - 8), 0, 1) * 0.55, np.clip(2.2 - np.abs(ridge - 11), 0, 1) * 0.6
     if ground == "snow":
         drift = np.hypot(((x + 16 * variant) % 64 - 32) / 30, (y % 24 - 16) / 9)
-        return np.clip(1 - np.abs(drift - 1) * 6, 0, 1) * (y % 24 < 16) * 0.55, np.clip(1.5 - np.hypot(px, py - 4), 0, 1) * 0.9
+        return np.clip(1 - np.abs(drift - 1) * 6, 0, 1) * (y % 24 < 16) * 0.55, np.clip(
+            1.5 - np.hypot(px, py - 4), 0, 1
+        ) * 0.9
     crest = py - 4 + 1.6 * np.cos(px * 2 * np.pi / 16)
     return np.clip(1.3 - np.abs(crest - 1.6), 0, 1) * 0.45, np.clip(1.4 - np.abs(crest), 0, 1) * (np.abs(px) < 6) * 0.75
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _plain(sky: str, ground: str, horizon: int, variant: int, size: int) -> np.ndarray:
     """Sky gradient and textured ground, without anything placed on them."""
     unit = size / 128
     y, x = np.meshgrid((np.arange(size) + 0.5) / unit, (np.arange(size) + 0.5) / unit, indexing="ij")
     picture = _mix(*SKY_COLOURS[sky], np.clip(y / horizon, 0, 1) ** 1.3)
     if sky == "storm":
-        rain = np.clip(1.2 - np.abs((x + y * 0.5) % 16 - 8), 0, 1) * (((y + 8 * np.floor((x + y * 0.5) / 16)) % 32) < 12)
+        rain = np.clip(1.2 - np.abs((x + y * 0.5) % 16 - 8), 0, 1) * (
+            ((y + 8 * np.floor((x + y * 0.5) / 16)) % 32) < 12
+        )
         picture = _mix(picture, (0.80, 0.85, 0.90), rain * 0.45)
     near, low, dark, light, _ = GROUND_COLOURS[ground]
     depth = np.clip((y - horizon) / (128 - horizon), 0, 1)
@@ -117,10 +129,12 @@ def _plain(sky: str, ground: str, horizon: int, variant: int, size: int) -> np.n
     return np.where((y > horizon)[..., None], soil, picture).astype(np.float32)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _hill_height(profile: int, size: int) -> np.ndarray:
     x = (np.arange(size) + 0.5) * 128 / size * 2 * np.pi / 128
-    return (11 + 6 * np.sin(x) + 3 * np.sin(2 * x + 1), 9 + 5 * np.sin(2 * x) + 3 * np.sin(3 * x + 2))[profile].astype(np.float32)
+    return (11 + 6 * np.sin(x) + 3 * np.sin(2 * x + 1), 9 + 5 * np.sin(2 * x) + 3 * np.sin(3 * x + 2))[profile].astype(
+        np.float32
+    )
 
 
 def _hills(canvas: np.ndarray, sky: str, ground: str, horizon: int, profile: int, shift: int) -> None:
@@ -149,7 +163,12 @@ def backdrop(sky: str, ground: str, rng: np.random.Generator, size: int) -> np.n
     def place(kind: str, pixels: int, x: int, y: int, colour) -> None:
         paste(canvas, detail(kind, int(pixels * unit)), int(x * unit), int(y * unit), np.asarray(colour, np.float32))
 
-    cloud_colour = {"day": (1.0, 1.0, 1.0), "dusk": (0.98, 0.66, 0.62), "night": (0.25, 0.29, 0.50), "storm": (0.40, 0.42, 0.48)}[sky]
+    cloud_colour = {
+        "day": (1.0, 1.0, 1.0),
+        "dusk": (0.98, 0.66, 0.62),
+        "night": (0.25, 0.29, 0.50),
+        "storm": (0.40, 0.42, 0.48),
+    }[sky]
     if sky == "day":
         place("sun", 32, _grid(rng, 0, 96), _grid(rng, 0, 16), (1.0, 0.90, 0.40))
     elif sky == "dusk":

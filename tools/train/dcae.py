@@ -45,7 +45,9 @@ NORMS = {"bn2d": FixedBatchNorm, "trms2d": RMSNorm2d}
 
 
 class ConvLayer(nn.Module):
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, bias: bool = True, groups: int = 1, norm: str | None = None):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, bias: bool = True, groups: int = 1, norm: str | None = None
+    ):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias, groups=groups)
         if norm:
@@ -55,7 +57,12 @@ class ConvLayer(nn.Module):
         norm = getattr(self, "norm", None)
         if isinstance(norm, FixedBatchNorm):
             scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-            return F.conv2d(x, self.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale, padding=self.conv.padding)
+            return F.conv2d(
+                x,
+                self.conv.weight * scale[:, None, None, None],
+                norm.bias - norm.running_mean * scale,
+                padding=self.conv.padding,
+            )
         x = self.conv(x)
         return norm(x) if norm is not None else x
 
@@ -134,7 +141,11 @@ class EViTGLU(nn.Module):
 
 
 def block(kind: str, channels: int, norm: str, act: str) -> nn.Module:
-    return Residual(ResBlock(channels, norm, act)) if kind == "ResBlock" else {"EViT_GLU": EViTGLU}[kind](channels, norm, act)
+    return (
+        Residual(ResBlock(channels, norm, act))
+        if kind == "ResBlock"
+        else {"EViT_GLU": EViTGLU}[kind](channels, norm, act)
+    )
 
 
 class Unshuffle(nn.Module):
@@ -180,7 +191,15 @@ class Duplicating(nn.Module):
 
 
 class Encoder(nn.Module):
-    def __init__(self, width: list[int], depth: list[int], block_type: list[str], norm: list[str], act: list[str], latent_channels: int = 4):
+    def __init__(
+        self,
+        width: list[int],
+        depth: list[int],
+        block_type: list[str],
+        norm: list[str],
+        act: list[str],
+        latent_channels: int = 4,
+    ):
         super().__init__()
         self.project_in = Unshuffle(3, width[1]) if depth[0] == 0 else ConvLayer(3, width[0])
         stages = []
@@ -200,7 +219,15 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, width: list[int], depth: list[int], block_type: list[str], norm: list[str], act: list[str], latent_channels: int = 4):
+    def __init__(
+        self,
+        width: list[int],
+        depth: list[int],
+        block_type: list[str],
+        norm: list[str],
+        act: list[str],
+        latent_channels: int = 4,
+    ):
         super().__init__()
         self.project_in = Residual(ConvLayer(latent_channels, width[-1]), Duplicating(latent_channels, width[-1], 1))
         stages = []

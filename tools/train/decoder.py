@@ -55,13 +55,18 @@ def train(config: dict) -> None:
     rows = stored_latents(facts)
 
     def one_step(step: int):
+        nonlocal rows
+        if (step + 1) * batch > len(rows):  # encoding may have gone on meanwhile
+            rows = stored_latents(ready())
         index = [(step * batch + k) % len(rows) for k in range(batch)]
         scenes = [scene(facts["first_seed"] + i) for i in index]
         target = to_network(np.stack([s[0] for s in scenes]))
         z = torch.from_numpy(rows[index].astype(np.float32))
         z = z + torch.rand(batch, 1, 1, 1) * config["latent_noise"] * torch.randn_like(z)
         made = pair.decode(z)
-        loss = picture_loss(made, target, weights_of([s[2] for s in scenes], config["object_weight"]), config["gradient_weight"])
+        loss = picture_loss(
+            made, target, weights_of([s[2] for s in scenes], config["object_weight"]), config["gradient_weight"]
+        )
         return loss, {"loss": loss.item(), "psnr": -10 * np.log10(F.mse_loss(made.detach(), target).item() / 4)}
 
     def evaluate() -> dict:
@@ -70,7 +75,9 @@ def train(config: dict) -> None:
         averaged.decoder.load_state_dict(run.average.values)
         made = copies(averaged, shown)
         pairs = np.stack([shown[:16], made[:16]], 1).reshape(-1, *shown.shape[1:])
-        write_atomically(run.folder / "copies.png", lambda path: Image.fromarray(contact_sheet(pairs, 8)).save(path, "png"))
+        write_atomically(
+            run.folder / "copies.png", lambda path: Image.fromarray(contact_sheet(pairs, 8)).save(path, "png")
+        )
         return {"test_psnr": float(psnr(made, shown).mean()), "colour_error": colour_error(made, shown, shown_facts)}
 
     run.train(one_step, evaluate)

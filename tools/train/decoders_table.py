@@ -84,19 +84,31 @@ def command(arguments: list[str]) -> None:
     judge = torch.jit.load(str(options.lpips)).eval() if options.lpips else None
     target = to_network(drawn)
     raw = torch.cat([encoder(part) for part in target.split(16)])
-    rows = [f"On {options.count} held-out drawings, 128x128; ms: eager PyTorch fp32, {options.threads} thread(s), best of {options.rounds}.", "",
-            "| decoder | family | PSNR dB | SSIM | LPIPS | parameters | GMAC | ms |", "|---|---|---|---|---|---|---|---|"]
+    rows = [
+        f"On {options.count} held-out drawings, 128x128; ms: eager PyTorch fp32, {options.threads} thread(s), best of {options.rounds}.",
+        "",
+        "| decoder | family | PSNR dB | SSIM | LPIPS | parameters | GMAC | ms |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     shown = [drawn[:8]]
     for name, (decoder, family, _) in decoders().items():
         pair = FromRaw(encoder, decoder, family)
         made = to_pictures(torch.cat([pair.decode(part) for part in raw.split(16)]))
         shown.append(made[:8])
         copy = to_network(made)
-        similar = torch.cat([ssim((a + 1) / 2, (b + 1) / 2) for a, b in zip(copy.split(16), target.split(16))]).mean().item()
-        distance = f"{torch.cat([judge(a, b).flatten() for a, b in zip(copy.split(16), target.split(16))]).mean().item():.4f}" if judge else "-"
+        similar = (
+            torch.cat([ssim((a + 1) / 2, (b + 1) / 2) for a, b in zip(copy.split(16), target.split(16))]).mean().item()
+        )
+        distance = (
+            f"{torch.cat([judge(a, b).flatten() for a, b in zip(copy.split(16), target.split(16))]).mean().item():.4f}"
+            if judge
+            else "-"
+        )
         parameters = sum(p.numel() for p in decoder.parameters())
-        rows.append(f"| {name} | {family} | {psnr(made, drawn).mean():.2f} | {similar:.4f} | {distance} | {parameters:,} | "
-                    f"{macs(decoder, raw[:1]) / 1e9:.2f} | {fastest(decoder, raw[:1], options.rounds):.1f} |")
+        rows.append(
+            f"| {name} | {family} | {psnr(made, drawn).mean():.2f} | {similar:.4f} | {distance} | {parameters:,} | "
+            f"{macs(decoder, raw[:1]) / 1e9:.2f} | {fastest(decoder, raw[:1], options.rounds):.1f} |"
+        )
     folder = runs_folder() / "scenes-export"
     folder.mkdir(parents=True, exist_ok=True)
     table = "\n".join(rows) + "\n"

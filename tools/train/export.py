@@ -69,11 +69,16 @@ def command(arguments: list[str]) -> None:
         print(f"{path}: {len(weights)} tensors, {path.stat().st_size / 2**20:.2f} MiB")
     space = ready()
     facts = {
-        "latent_space": {"channels": space["channels"], "factor": 8, "scaling_factor": space["scaling_factor"], "shift_factor": space["shift_factor"]},
+        "latent_space": {
+            "channels": space["channels"],
+            "factor": 8,
+            "scaling_factor": space["scaling_factor"],
+            "shift_factor": space["shift_factor"],
+        },
         "decoders": entries,
         "encoders": {"vit": {"file": "vit.safetensors", "family": "vit", "config": {}}},
         "runs": runs,
-    }  # fmt: skip
+    }
     folder = runs_folder() / "scenes-export"
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "decoders.json", lambda p: p.write_text(json.dumps(facts, indent=2) + "\n"))

@@ -33,7 +33,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.group_norm(x).flatten(2).transpose(1, 2)
-        y = F.scaled_dot_product_attention(*(project(y)[:, None] for project in (self.to_q, self.to_k, self.to_v)))[:, 0]
+        y = F.scaled_dot_product_attention(*(project(y)[:, None] for project in (self.to_q, self.to_k, self.to_v)))[
+            :, 0
+        ]
         return x + self.to_out[0](y).transpose(1, 2).reshape_as(x)
 
 

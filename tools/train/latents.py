@@ -46,7 +46,7 @@ def ready() -> dict:
 def stored_latents(facts: dict) -> np.ndarray:
     """Raw latents [count, 4, side, side] of the seeds first_seed, first_seed + 1, ..."""
     shape = (facts["capacity"], facts["channels"], facts["side"], facts["side"])
-    return np.memmap(runs_folder() / FOLDER / facts["file"], np.float16, "r", shape=shape)[:facts["count"]]
+    return np.memmap(runs_folder() / FOLDER / facts["file"], np.float16, "r", shape=shape)[: facts["count"]]
 
 
 @torch.no_grad()
@@ -56,8 +56,17 @@ def encode(capacity: int, batch: int = 16) -> None:
     if (folder / "READY.json").exists():
         facts = ready()
     else:
-        facts = {"file": "latents.f16", "capacity": capacity, "count": 0, "channels": 4, "side": 16, "scaling_factor": 1.0,
-                 "shift_factor": 0.0, "first_seed": TRAIN.start, "autoencoder": "autoencoder.pt"}
+        facts = {
+            "file": "latents.f16",
+            "capacity": capacity,
+            "count": 0,
+            "channels": 4,
+            "side": 16,
+            "scaling_factor": 1.0,
+            "shift_factor": 0.0,
+            "first_seed": TRAIN.start,
+            "autoencoder": "autoencoder.pt",
+        }
     path, shape = folder / facts["file"], (facts["capacity"], 4, 16, 16)
     rows = np.memmap(path, np.float16, "r+" if path.exists() else "w+", shape=shape)
     data = batches(facts["first_seed"] + facts["count"], batch)
@@ -65,19 +74,22 @@ def encode(capacity: int, batch: int = 16) -> None:
     while facts["count"] < facts["capacity"]:
         stop = min(facts["count"] + CHUNK, facts["capacity"])
         for i in range(facts["count"], stop, batch):
-            rows[i:i + batch] = model.encoder(to_network(next(data)[0])).numpy()[:facts["capacity"] - i]
+            rows[i : i + batch] = model.encoder(to_network(next(data)[0])).numpy()[: facts["capacity"] - i]
         rows.flush()
         if first == facts["count"] == 0:
             facts["scaling_factor"] = round(1 / float(rows[:stop].astype(np.float32).std()), 5)
         facts["count"] = stop
         write_atomically(folder / "READY.json", lambda p: p.write_text(json.dumps(facts, indent=2) + "\n"))
         rate = (stop - first) / (time.monotonic() - began)
-        print(f"{stop} of {capacity} latents, {rate:.0f}/s, {(facts['capacity'] - stop) / rate / 60:.0f} min left", file=sys.stderr)
+        print(
+            f"{stop} of {capacity} latents, {rate:.0f}/s, {(facts['capacity'] - stop) / rate / 60:.0f} min left",
+            file=sys.stderr,
+        )
 
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-latents", description=__doc__)
-    parser.add_argument("--capacity", type=int, default=40960)
+    parser.add_argument("--capacity", type=int, default=24576)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

@@ -30,10 +30,20 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    def __init__(self, parameters, lr: float, momentum: float = 0.95, betas: tuple[float, float] = (0.9, 0.98), weight_decay: float = 0.0):
+    def __init__(
+        self,
+        parameters,
+        lr: float,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.98),
+        weight_decay: float = 0.0,
+    ):
         parameters = list(parameters)
         is_matrix = lambda p: p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= 8
-        groups = [{"params": [p for p in parameters if is_matrix(p)], "matrix": True}, {"params": [p for p in parameters if not is_matrix(p)], "matrix": False}]
+        groups = [
+            {"params": [p for p in parameters if is_matrix(p)], "matrix": True},
+            {"params": [p for p in parameters if not is_matrix(p)], "matrix": False},
+        ]
         super().__init__(groups, {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": weight_decay})
 
     @torch.no_grad()

@@ -82,8 +82,15 @@ class Run:
         print(f"{self.config['name']}: resuming at step {self.step}", file=sys.stderr)
 
     def save(self) -> None:
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average.values,
-                 "step": self.step, "seconds": self.seconds, "rng": torch.get_rng_state(), "config": json.dumps(self.config)}
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.values,
+            "step": self.step,
+            "seconds": self.seconds,
+            "rng": torch.get_rng_state(),
+            "config": json.dumps(self.config),
+        }
         write_atomically(self.checkpoint, lambda path: torch.save(state, path))
 
     def log(self, **values) -> None:
@@ -92,7 +99,9 @@ class Run:
 
     def _set_learning_rate(self) -> None:
         done = min(self.seconds / (60 * self.config["minutes"]), 1.0)
-        factor = min(1.0, (self.step + 1) / self.config["warmup_steps"]) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
+        factor = min(1.0, (self.step + 1) / self.config["warmup_steps"]) * (
+            0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done))
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self.config["learning_rate"] * factor
 
@@ -100,7 +109,12 @@ class Run:
         left = max(60 * self.config["minutes"] - self.seconds, 0)
         text = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
         line = f"step {self.step}  {self._rate:.1f} pictures/s  {text}  {left / 60:.1f} min left"
-        print(("\r" + line + "  ") if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+        print(
+            ("\r" + line + "  ") if sys.stderr.isatty() else line,
+            end="" if sys.stderr.isatty() else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def train(self, one_step, evaluate=None, save_every: float = 120, evaluate_every: float = 300) -> None:
         """Calls one_step(step) -> (loss, values) until time is up; evaluate() -> values now and then."""

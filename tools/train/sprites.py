@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 SUPERSAMPLING = 4
-BROWN, CREAM, DARK, GLASS, WOOD = (0.42, 0.26, 0.15), (0.97, 0.91, 0.78), (0.17, 0.15, 0.20), (0.72, 0.88, 0.96), (0.58, 0.38, 0.20)
+BROWN, CREAM, DARK, GLASS, WOOD = (
+    (0.42, 0.26, 0.15),
+    (0.97, 0.91, 0.78),
+    (0.17, 0.15, 0.20),
+    (0.72, 0.88, 0.96),
+    (0.58, 0.38, 0.20),
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Sprite:
     main: np.ndarray  # [S, S, 1] share of the main colour
     clear: np.ndarray  # [S, S, 1] share of the background that stays visible
 
-    def flipped(self) -> "Sprite":
+    def flipped(self) -> Sprite:
         return Sprite(self.fixed[:, ::-1], self.main[:, ::-1], self.clear[:, ::-1])
 
 
@@ -131,12 +137,18 @@ def house(p: Pencil):
     p.fill(np.maximum(wall + 0.01, bricks), 0.74 * lit(p, strength=0.3))
     p.part(p.polygon((0.5, 0.10), (0.96, 0.46), (0.04, 0.46)), 0, (0.36, 0.27, 0.30))
     for v in (0.26, 0.36):
-        p.fill(np.maximum(p.polygon((0.5, 0.13), (0.93, 0.45), (0.07, 0.45)), np.abs(p.v - v) - 0.010), 0, (0.46, 0.36, 0.38))
+        p.fill(
+            np.maximum(p.polygon((0.5, 0.13), (0.93, 0.45), (0.07, 0.45)), np.abs(p.v - v) - 0.010),
+            0,
+            (0.46, 0.36, 0.38),
+        )
     p.part(p.box(0.43, 0.66, 0.60, 0.95, 0.01), 0, BROWN, 0.014)
     p.fill(p.circle(0.565, 0.81, 0.016), 0, (0.95, 0.80, 0.35))
     for u in (0.21, 0.66):
         p.part(p.box(u, 0.56, u + 0.15, 0.72), 0, (0.99, 0.90, 0.55), 0.020)
-        p.fill(np.minimum(p.box(u + 0.067, 0.56, u + 0.083, 0.72), p.box(u, 0.632, u + 0.15, 0.648)), 0, (0.42, 0.36, 0.25))
+        p.fill(
+            np.minimum(p.box(u + 0.067, 0.56, u + 0.083, 0.72), p.box(u, 0.632, u + 0.15, 0.648)), 0, (0.42, 0.36, 0.25)
+        )
 
 
 def tree(p: Pencil):
@@ -181,7 +193,15 @@ def mushroom(p: Pencil):
     p.fill(p.polygon((0.54, 0.56), (0.60, 0.56), (0.655, 0.94), (0.57, 0.94)), 0, (0.85, 0.76, 0.62))
     cap = np.maximum(p.circle(0.5, 0.56, 0.46, 0.44), p.v - 0.60)
     p.part(cap, lit(p))
-    for u, v, r in ((0.50, 0.26, 0.075), (0.27, 0.40, 0.060), (0.72, 0.38, 0.065), (0.43, 0.48, 0.050), (0.60, 0.51, 0.036), (0.15, 0.53, 0.034), (0.86, 0.53, 0.034)):
+    for u, v, r in (
+        (0.50, 0.26, 0.075),
+        (0.27, 0.40, 0.060),
+        (0.72, 0.38, 0.065),
+        (0.43, 0.48, 0.050),
+        (0.60, 0.51, 0.036),
+        (0.15, 0.53, 0.034),
+        (0.86, 0.53, 0.034),
+    ):
         p.fill(np.maximum(p.circle(u, v, r), cap + 0.01), 0, (0.99, 0.98, 0.95))
 
 
@@ -202,8 +222,13 @@ def sheep(p: Pencil):
 
 def cactus(p: Pencil):
     p.shadow(0.5, 0.30)
-    limbs = [p.line(0.5, 0.22, 0.5, 0.92, 0.125), p.line(0.20, 0.44, 0.20, 0.60, 0.072), p.line(0.20, 0.62, 0.45, 0.66, 0.072),
-             p.line(0.80, 0.34, 0.80, 0.50, 0.072), p.line(0.80, 0.52, 0.55, 0.58, 0.072)]
+    limbs = [
+        p.line(0.5, 0.22, 0.5, 0.92, 0.125),
+        p.line(0.20, 0.44, 0.20, 0.60, 0.072),
+        p.line(0.20, 0.62, 0.45, 0.66, 0.072),
+        p.line(0.80, 0.34, 0.80, 0.50, 0.072),
+        p.line(0.80, 0.52, 0.55, 0.58, 0.072),
+    ]
     p.part(np.maximum(np.minimum.reduce(limbs), p.v - 0.955), lit(p))
     for u in (0.435, 0.50, 0.565):
         p.fill(p.line(u, 0.20, u, 0.90, 0.009), 0.64)
@@ -240,7 +265,9 @@ def boat(p: Pencil):
 def duck(p: Pencil):
     p.fill(p.circle(0.48, 0.90, 0.44, 0.05), 0, (1, 1, 1), 0.35)
     p.part(p.polygon((0.80, 0.30), (0.98, 0.36), (0.80, 0.43)), 0, (0.98, 0.56, 0.12), 0.012)
-    body = np.minimum(np.maximum(p.circle(0.45, 0.66, 0.40, 0.25), p.v - 0.91), p.polygon((0.02, 0.44), (0.30, 0.56), (0.12, 0.72)))
+    body = np.minimum(
+        np.maximum(p.circle(0.45, 0.66, 0.40, 0.25), p.v - 0.91), p.polygon((0.02, 0.44), (0.30, 0.56), (0.12, 0.72))
+    )
     p.part(np.minimum(body, p.circle(0.66, 0.33, 0.20)), lit(p))
     p.fill(p.circle(0.40, 0.66, 0.21, 0.12), 0.70)
     p.fill(p.circle(0.39, 0.645, 0.19, 0.10), 0.84, (0.14, 0.14, 0.14))
@@ -249,7 +276,12 @@ def duck(p: Pencil):
 
 
 def lighthouse(p: Pencil):
-    p.part(np.minimum(p.circle(0.36, 0.93, 0.24, 0.10), p.circle(0.63, 0.92, 0.26, 0.13)) + 0 * p.u, 0, (0.46, 0.44, 0.46), 0.012)
+    p.part(
+        np.minimum(p.circle(0.36, 0.93, 0.24, 0.10), p.circle(0.63, 0.92, 0.26, 0.13)) + 0 * p.u,
+        0,
+        (0.46, 0.44, 0.46),
+        0.012,
+    )
     tower = p.polygon((0.41, 0.27), (0.59, 0.27), (0.67, 0.90), (0.33, 0.90))
     p.part(tower, lit(p))
     band = np.maximum(np.abs((p.v - 0.27) / 0.21 % 1 - 0.75) - 0.25, 0.27 - p.v) * 0.21
@@ -261,10 +293,13 @@ def lighthouse(p: Pencil):
     p.fill(p.box(0.475, 0.40, 0.525, 0.46), 0, DARK)
 
 
-PICTURES = {f.__name__: f for f in (balloon, kite, house, tree, car, tent, mushroom, sheep, cactus, parasol, boat, duck, lighthouse)}
+PICTURES = {
+    f.__name__: f
+    for f in (balloon, kite, house, tree, car, tent, mushroom, sheep, cactus, parasol, boat, duck, lighthouse)
+}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def sprite(kind: str, size: int, flip: bool) -> Sprite:
     if flip:
         return sprite(kind, size, False).flipped()

@@ -18,10 +18,28 @@ from train.sprites import sprite
 TRAIN = range(0, 1_000_000_000)
 TEST = range(1_000_000_000, 2_000_000_000)
 NOVEL = range(2_000_000_000, 3_000_000_000)
-HELD_OUT_PAIRS = frozenset({("balloon", "green"), ("house", "purple"), ("tree", "blue"), ("car", "pink"), ("boat", "orange"), ("mushroom", "yellow"), ("tent", "white")})
+HELD_OUT_PAIRS = frozenset(
+    {
+        ("balloon", "green"),
+        ("house", "purple"),
+        ("tree", "blue"),
+        ("car", "pink"),
+        ("boat", "orange"),
+        ("mushroom", "yellow"),
+        ("tent", "white"),
+    }
+)
 
-COLOURS = {"red": (0.88, 0.14, 0.15), "orange": (0.97, 0.52, 0.08), "yellow": (0.99, 0.84, 0.14), "green": (0.16, 0.64, 0.26),
-           "blue": (0.14, 0.36, 0.88), "purple": (0.52, 0.20, 0.72), "pink": (0.98, 0.52, 0.74), "white": (0.96, 0.96, 0.97)}
+COLOURS = {
+    "red": (0.88, 0.14, 0.15),
+    "orange": (0.97, 0.52, 0.08),
+    "yellow": (0.99, 0.84, 0.14),
+    "green": (0.16, 0.64, 0.26),
+    "blue": (0.14, 0.36, 0.88),
+    "purple": (0.52, 0.20, 0.72),
+    "pink": (0.98, 0.52, 0.74),
+    "white": (0.96, 0.96, 0.97),
+}
 SKY_KINDS = ("balloon", "kite")
 LAND_KINDS = ("house", "tree", "car", "tent", "mushroom", "sheep", "cactus", "parasol")
 SEA_KINDS = ("boat", "duck", "lighthouse")
@@ -50,8 +68,15 @@ def _draw_group(rng: np.random.Generator, place: str, ground: str, side: str | N
     told = ["size"] if rng.random() < 0.5 else []
     if not spread and rng.random() < 0.5:
         told.append("side")
-    return {"kind": _choice(rng, kinds), "colour": _choice(rng, tuple(COLOURS)), "count": count, "size": size,
-            "side": side or ("centre" if spread else _choice(rng, SIDES)), "place": place, "told": told}
+    return {
+        "kind": _choice(rng, kinds),
+        "colour": _choice(rng, tuple(COLOURS)),
+        "count": count,
+        "size": size,
+        "side": side or ("centre" if spread else _choice(rng, SIDES)),
+        "place": place,
+        "told": told,
+    }
 
 
 def _draw_facts(rng: np.random.Generator) -> dict:
@@ -86,7 +111,13 @@ def _draw_picture(facts: dict, rng: np.random.Generator, size: int) -> np.ndarra
                 y = 4 * int(rng.integers(28, 32) if group["size"] == "large" else rng.integers(25, 32)) - pixels
             things.append((y + pixels, left + pitch * k, y, pixels, group, bool(rng.random() < 0.5)))
     for _, x, y, pixels, group, flip in sorted(things, key=lambda t: t[:2]):
-        paste(canvas, sprite(group["kind"], int(pixels * unit), flip), int(x * unit), int(y * unit), np.asarray(COLOURS[group["colour"]], np.float32))
+        paste(
+            canvas,
+            sprite(group["kind"], int(pixels * unit), flip),
+            int(x * unit),
+            int(y * unit),
+            np.asarray(COLOURS[group["colour"]], np.float32),
+        )
     for group in facts["groups"]:
         group["boxes"] = [[t[1], t[2], t[3]] for t in things if t[4] is group]
     return (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -126,7 +157,9 @@ def object_weights(facts: dict, weight: float, size: int = 128) -> np.ndarray:
     out = np.ones((size, size), np.float32)
     for group in facts["groups"]:
         for x, y, pixels in group["boxes"]:
-            out[max(int(y * unit), 0):int((y + pixels) * unit), max(int(x * unit), 0):int((x + pixels) * unit)] = weight
+            out[max(int(y * unit), 0) : int((y + pixels) * unit), max(int(x * unit), 0) : int((x + pixels) * unit)] = (
+                weight
+            )
     return out
 
 
@@ -137,7 +170,7 @@ def contact_sheet(pictures: np.ndarray, columns: int, gap: int = 4) -> np.ndarra
     sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
         y, x = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        sheet[y:y + height, x:x + width] = picture
+        sheet[y : y + height, x : x + width] = picture
     return sheet
 
 

@@ -6,7 +6,19 @@ import numpy as np
 from train.backdrop import SKIES
 from train.captions import GROUND_WORDS, SKY_WORDS
 from train.sprites import sprite
-from train.world import COLOURS, HELD_OUT_PAIRS, KINDS, NOVEL, PIXELS, TEST, TRAIN, is_held_out, object_weights, plan, scene
+from train.world import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    KINDS,
+    NOVEL,
+    PIXELS,
+    TEST,
+    TRAIN,
+    is_held_out,
+    object_weights,
+    plan,
+    scene,
+)
 
 
 class World(unittest.TestCase):
@@ -43,7 +55,7 @@ class World(unittest.TestCase):
             picture, _, facts = scene(seed)
             group = facts["groups"][-1]
             x, y, size = max(group["boxes"], key=lambda b: b[1] + b[2])  # the nearest one, which nothing hides
-            box = picture[max(y, 0):y + size, max(x, 0):x + size].astype(int)
+            box = picture[max(y, 0) : y + size, max(x, 0) : x + size].astype(int)
             near = np.abs(box - np.asarray(COLOURS[group["colour"]]) * 255).max(-1) < 70
             self.assertGreater(near.sum(), 20, (seed, group))
 
@@ -51,11 +63,13 @@ class World(unittest.TestCase):
         for seed in range(100):
             for group in scene(seed)[2]["groups"]:
                 for x, y, size in group["boxes"]:
-                    self.assertTrue(0 <= x and x + size <= 128 and 0 <= y and y + size <= 128, (seed, group))
+                    self.assertTrue(x >= 0 and x + size <= 128 and y >= 0 and y + size <= 128, (seed, group))
                     self.assertEqual(size, PIXELS[group["size"]])
                 middle = np.mean([x + size / 2 for x, _, size in group["boxes"]])
                 if "side" in group["told"]:
-                    self.assertEqual(group["side"], ("left", "centre", "right")[int(np.digitize(middle, (49, 79)))], (seed, group))
+                    self.assertEqual(
+                        group["side"], ("left", "centre", "right")[int(np.digitize(middle, (49, 79)))], (seed, group)
+                    )
 
     def test_captions_say_the_told_facts_and_no_others(self):
         for seed in range(200):
