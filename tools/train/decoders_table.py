@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,11 @@ def fastest(decoder: nn.Module, z: Tensor, rounds: int) -> float:
     return 1000 * min(times)
 
 
+def mean_in_parts(metric: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor) -> float:
+    """Mean of a per-picture metric, a few pictures at a time: memory stays small."""
+    return torch.cat([metric(x, y).flatten() for x, y in zip(a.split(16), b.split(16))]).mean().item()
+
+
 @torch.no_grad()
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-decoders-table", description=__doc__)
@@ -85,7 +91,8 @@ def command(arguments: list[str]) -> None:
     target = to_network(drawn)
     raw = torch.cat([encoder(part) for part in target.split(16)])
     rows = [
-        f"On {options.count} held-out drawings, 128x128; ms: eager PyTorch fp32, {options.threads} thread(s), best of {options.rounds}.",
+        f"On {options.count} held-out drawings, 128x128; ms: eager PyTorch fp32, threads: {options.threads}, "
+        f"best of {options.rounds}.",
         "",
         "| decoder | family | PSNR dB | SSIM | LPIPS | parameters | GMAC | ms |",
         "|---|---|---|---|---|---|---|---|",
@@ -96,14 +103,8 @@ def command(arguments: list[str]) -> None:
         made = to_pictures(torch.cat([pair.decode(part) for part in raw.split(16)]))
         shown.append(made[:8])
         copy = to_network(made)
-        similar = (
-            torch.cat([ssim((a + 1) / 2, (b + 1) / 2) for a, b in zip(copy.split(16), target.split(16))]).mean().item()
-        )
-        distance = (
-            f"{torch.cat([judge(a, b).flatten() for a, b in zip(copy.split(16), target.split(16))]).mean().item():.4f}"
-            if judge
-            else "-"
-        )
+        similar = mean_in_parts(lambda a, b: ssim((a + 1) / 2, (b + 1) / 2), copy, target)
+        distance = f"{mean_in_parts(judge, copy, target):.4f}" if judge else "-"
         parameters = sum(p.numel() for p in decoder.parameters())
         rows.append(
             f"| {name} | {family} | {psnr(made, drawn).mean():.2f} | {similar:.4f} | {distance} | {parameters:,} | "
