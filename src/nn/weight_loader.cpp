@@ -26,6 +26,11 @@ void list(std::string& report, const char* title, const std::vector<std::string>
   if (names.size() > kListed) report += ", and " + std::to_string(names.size() - kListed) + " more";
 }
 
+/// Batch norm's running statistics are measured, not trained.
+bool is_statistic(std::string_view name) {
+  return name.ends_with(".running_mean") || name.ends_with(".running_var");
+}
+
 bool plausible(at::IntArrayRef shape) {
   int64_t numbers = 1;
   for (const int64_t size : shape)
@@ -50,7 +55,7 @@ at::Tensor WeightLoader::take_absolute(const std::string& name, at::IntArrayRef 
   const bool first_time = taken_.insert(name).second;
   if (info != nullptr && at::IntArrayRef(info->shape) == shape && at::isFloatingType(info->dtype)) {
     const at::Tensor stored = request_.weights->read(name);
-    if (first_time) parameters_ += stored.numel();
+    if (first_time && !is_statistic(name)) parameters_ += stored.numel();
     return stored.to(at::kFloat).contiguous();
   }
   if (first_time) {

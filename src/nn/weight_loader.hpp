@@ -35,7 +35,7 @@ class WeightLoader {
   c10::Device device() const { return request_.device; }
   const Config& config() const { return request_.config; }
   const std::string& origin() const { return request_.weights->origin(); }
-  /// Numbers taken so far, as stored.
+  /// Trained numbers taken so far, as stored.
   int64_t parameters() const { return parameters_; }
 
   /// @throws WeightsError with the counts and the first ten names each of missing, unexpected and misshapen tensors.
