@@ -7,21 +7,12 @@
 #include <optional>
 #include <string>
 
+#include "support/reference_file.hpp"
+
 namespace lightswitch::testing {
 
 /// Largest difference from the Python reference that a network may have in fp32, on outputs of order 1.
 inline constexpr double kParity = 1e-4;
-
-/// An autoencoder with random weights, and what the Python reference computes with it. Halves it lacks are undefined
-/// tensors.
-struct ReferenceCase {
-  NetworkRequest request;
-  at::Tensor decoder_input, decoder_output;
-  at::Tensor encoder_input, encoder_output;
-};
-
-/// Reads a case that `python -m reference` (tests/support) wrote.
-ReferenceCase load_reference_case(const std::filesystem::path& file);
 
 /// tests/fixtures/NAME.safetensors.
 ReferenceCase stored_case(const std::string& name);

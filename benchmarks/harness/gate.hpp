@@ -1,0 +1,17 @@
+#pragma once
+
+#include <lightswitch/decoder_registry.hpp>
+
+#include <string>
+
+namespace lightswitch::bench {
+
+/// A wrong answer is never timed: runs the stored case tests/fixtures/FIXTURE.safetensors (a Python reference's own
+/// output) through the family in the dtype that is about to be timed.
+/// @return empty when it agrees (max abs 1e-4 in fp32, 40 dB PSNR in half precision), else what was wrong.
+std::string gate(const DecoderFamily& family, const std::string& fixture, DType dtype);
+
+/// PSNR in dB of `found` against `expected`, whose range is 2 ([-1, 1]); infinite when equal.
+double psnr(const at::Tensor& found, const at::Tensor& expected);
+
+}  // namespace lightswitch::bench

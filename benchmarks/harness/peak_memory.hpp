@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+
+namespace lightswitch::bench {
+
+/// Peak resident bytes of this process above what it held at construction (Linux: the high-water mark is reset).
+class PeakMemory {
+ public:
+  PeakMemory();
+  int64_t bytes() const;
+
+ private:
+  int64_t start_;
+};
+
+}  // namespace lightswitch::bench

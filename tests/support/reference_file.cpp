@@ -1,0 +1,30 @@
+#include "support/reference_file.hpp"
+
+#include <lightswitch/weights.hpp>
+
+#include <map>
+#include <string>
+
+namespace lightswitch::testing {
+
+ReferenceCase load_reference_case(const std::filesystem::path& file) {
+  const auto stored = open_weights(file);
+  const std::string mark = "reference.";
+  std::map<std::string, at::Tensor> weights;
+  for (const TensorInfo& info : stored->tensors())
+    if (!info.name.starts_with(mark)) weights[info.name] = stored->read(info.name);
+  const auto side = [&](const std::string& name) {
+    return stored->find(mark + name) == nullptr ? at::Tensor() : stored->read(mark + name);
+  };
+  ReferenceCase result;
+  result.request.weights = weights_from_memory(std::move(weights), file.string());
+  result.request.config = stored->metadata();
+  result.request.dtype = DType::fp32;
+  result.decoder_input = side("decoder.input");
+  result.decoder_output = side("decoder.output");
+  result.encoder_input = side("encoder.input");
+  result.encoder_output = side("encoder.output");
+  return result;
+}
+
+}  // namespace lightswitch::testing

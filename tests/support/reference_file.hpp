@@ -1,0 +1,21 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <lightswitch/decoder_registry.hpp>
+
+#include <filesystem>
+
+namespace lightswitch::testing {
+
+/// An autoencoder with random weights, and what the Python reference computes with it. Halves it lacks are undefined
+/// tensors.
+struct ReferenceCase {
+  NetworkRequest request;
+  at::Tensor decoder_input, decoder_output;
+  at::Tensor encoder_input, encoder_output;
+};
+
+/// Reads a case that `python -m reference` (tests/support) wrote.
+ReferenceCase load_reference_case(const std::filesystem::path& file);
+
+}  // namespace lightswitch::testing
