@@ -93,8 +93,9 @@ MergeTable read_merges(MergeLines lines, const TokenIds& ids) {
     return found->second;
   };
   for (auto line = lines.next(); line; line = lines.next()) {
+    const int32_t left = id_of(line->left), right = id_of(line->right);
     joined.assign(line->left).append(line->right);
-    if (!merges.add(id_of(line->left), id_of(line->right), id_of(joined)))
+    if (!merges.add(left, right, id_of(joined)))
       lines.fail("repeated merge", "every pair once", shown(line->left) + " " + shown(line->right));
   }
   return merges;
@@ -104,7 +105,7 @@ MergeTable read_merges(MergeLines lines, const TokenIds& ids) {
 
 ClipVocabulary read_vocabulary_folder(const std::filesystem::path& folder) {
   ClipVocabulary vocabulary;
-  vocabulary.ids = read_vocabulary_json(folder / "vocab.json");
+  read_vocabulary_json(folder / "vocab.json", vocabulary.ids);
   const auto path = folder / "merges.txt";
   const VocabularyFile file(path);
   MergeLines lines(path.string(), file.text(), INT32_MAX);

@@ -59,9 +59,9 @@ class VocabularyEvents {
 };
 
 void check_ids(const TokenIds& ids, const std::string& file) {
+  const std::string range = "0 … " + std::to_string(ids.size() - 1);
   std::vector<const std::string*> owners(ids.size());
   for (const auto& [token, id] : ids) {
-    const std::string range = "0 … " + std::to_string(ids.size() - 1);
     if (static_cast<size_t>(id) >= ids.size())
       throw FormatError("id out of range", {file, shown(token), range, std::to_string(id)});
     if (owners[id] != nullptr)
@@ -73,13 +73,11 @@ void check_ids(const TokenIds& ids, const std::string& file) {
 
 }  // namespace
 
-TokenIds read_vocabulary_json(const std::filesystem::path& file) {
+void read_vocabulary_json(const std::filesystem::path& file, TokenIds& ids) {
   const VocabularyFile json(file);
-  TokenIds ids;
   VocabularyEvents events(file.string(), ids);
   nlohmann::json::sax_parse(json.text(), &events);
   check_ids(ids, file.string());
-  return ids;
 }
 
 }  // namespace lightswitch::text
