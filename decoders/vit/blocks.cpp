@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "nn/linear_attention.hpp"
 
 namespace lightswitch::vit {
@@ -38,7 +40,7 @@ NormedConv2d::NormedConv2d(nn::WeightLoader& loader, const std::string& name, co
   const std::string norm = name + ".norm";
   at::Tensor weight = loader.take(name + ".conv.weight", {shape.out, shape.in, shape.kernel, shape.kernel});
   at::Tensor bias;
-  if (loader.has(norm + ".running_mean")) {
+  if (loader.has(norm + ".running_mean") || loader.has(norm + ".running_var")) {
     const Folded folded = fold_batch_norm(loader, norm, shape.out, weight);
     weight = folded.weight;
     bias = folded.bias;
@@ -63,7 +65,7 @@ at::Tensor ResBlock::operator()(nn::Run& run, const at::Tensor& x) const {
 
 LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& name, int64_t width)
     : head_size_(dimension(loader, name + "aggreg.0.1.weight", 1, default_head_size)) {
-  const int64_t total = dimension(loader, name + "qkv.conv.weight", 0, 3 * width) / 3;
+  const int64_t total = std::max<int64_t>(dimension(loader, name + "qkv.conv.weight", 0, 3 * width) / 3, 1);
   if (head_size_ < 1 || total % head_size_ != 0) {
     throw WeightsError("heads do not divide the width",
                        {.file = loader.origin(),
@@ -72,8 +74,9 @@ LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& na
                         .found = std::to_string(3 * total)});
   }
   qkv_ = nn::Conv2d(loader, name + "qkv.conv", {.in = width, .out = 3 * total, .kernel = 1, .bias = false});
-  for (int64_t i = 0; loader.has(name + "aggreg." + std::to_string(i) + ".0.weight"); ++i) {
+  for (int64_t i = 0;; ++i) {
     const std::string scale = name + "aggreg." + std::to_string(i);
+    if (!loader.has(scale + ".0.weight") && !loader.has(scale + ".1.weight")) break;
     const int64_t kernel = dimension(loader, scale + ".0.weight", 2, 5);
     const int64_t channels = 3 * total;
     scales_.push_back(
@@ -95,7 +98,7 @@ at::Tensor LinearAttention::operator()(nn::Run& run, const at::Tensor& x) const 
 }
 
 GatedConv::GatedConv(nn::WeightLoader& loader, const std::string& name, int64_t width, Activation act) : act_(act) {
-  const int64_t inner = dimension(loader, name + "point_conv.conv.weight", 1, 4 * width);
+  const int64_t inner = std::max<int64_t>(dimension(loader, name + "point_conv.conv.weight", 1, 4 * width), 1);
   expand_ = nn::Conv2d(loader, name + "inverted_conv.conv", {.in = width, .out = 2 * inner, .kernel = 1}, act);
   depthwise_ = nn::Conv2d(loader, name + "depth_conv.conv", {.in = 2 * inner, .out = 2 * inner, .groups = 2 * inner});
   contract_ = NormedConv2d(loader, name + "point_conv", {.in = inner, .out = width, .kernel = 1, .bias = false});

@@ -8,8 +8,10 @@ namespace lightswitch::vit {
 namespace {
 
 int64_t rows_of(const nn::WeightLoader& loader, const std::string& name, int64_t fallback) {
-  const auto shape = loader.shape_of(name + ".weight");
-  return shape.empty() ? fallback : shape[0];
+  for (const char* part : {".weight", ".bias"}) {
+    if (const auto shape = loader.shape_of(name + part); !shape.empty()) return shape[0];
+  }
+  return fallback;
 }
 
 }  // namespace
@@ -36,8 +38,8 @@ VitDecoder::VitDecoder(const NetworkRequest& request, const Layout& layout) : Ne
     width = stage.width;
   }
   norm_out_ = nn::RmsNorm2d(loader, "project_out.op_list.0", width, norm_eps, nn::Activation::relu);
-  if (const std::string upsampler = "project_out.op_list.2.conv.conv"; loader.has(upsampler + ".weight")) {
-    project_out_ = Upsample(loader, upsampler, width, 3, false);
+  if (layout.resamples_at_full_size) {
+    project_out_ = Upsample(loader, "project_out.op_list.2.conv.conv", width, 3, false);
     spec_.factor *= 2;
   } else {
     project_out_ = nn::Conv2d(loader, "project_out.op_list.2.conv", {.in = width, .out = 3});

@@ -6,8 +6,10 @@ namespace lightswitch::vit {
 namespace {
 
 int64_t unshuffled_rows(const nn::WeightLoader& loader, const std::string& name, int64_t fallback) {
-  const auto shape = loader.shape_of(name + ".weight");
-  return shape.empty() ? fallback : 4 * shape[0];
+  for (const char* part : {".weight", ".bias"}) {
+    if (const auto shape = loader.shape_of(name + part); !shape.empty()) return 4 * shape[0];
+  }
+  return fallback;
 }
 
 }  // namespace
@@ -20,8 +22,8 @@ VitEncoder::VitEncoder(const NetworkRequest& request, const Layout& layout) : Ne
   spec_.global_operations = layout.attends();
 
   int64_t width = layout.stages.front().width;
-  if (const std::string downsampler = "project_in.conv.conv"; loader.has(downsampler + ".weight")) {
-    project_in_ = Downsample(loader, downsampler, 3, width, false);
+  if (layout.resamples_at_full_size) {
+    project_in_ = Downsample(loader, "project_in.conv.conv", 3, width, false);
     spec_.factor *= 2;
   } else {
     project_in_ = nn::Conv2d(loader, "project_in.conv", {.in = 3, .out = width});

@@ -52,26 +52,51 @@ Numbered numbered_ops(const WeightSource& weights, std::string_view prefix) {
   return stages;
 }
 
-int64_t dimension(const WeightSource& weights, const std::string& name, size_t axis) {
-  const TensorInfo* tensor = weights.find(name);
-  return tensor && tensor->shape.size() == 4 ? tensor->shape[axis] : 0;
+bool has_tensor_under(const WeightSource& weights, const std::string& prefix) {
+  const auto& tensors = weights.tensors();
+  return std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& t) { return t.name.starts_with(prefix); });
+}
+
+/// Size of the first of these tensors that is there, along its axis. One width shows in many tensors; when one is
+/// missing, the others still tell what its shape should be.
+struct Evidence {
+  std::string name;
+  size_t axis;
+};
+std::optional<int64_t> size_by(const WeightSource& weights, const std::string& prefix,
+                               const std::vector<Evidence>& evidence) {
+  for (const auto& [name, axis] : evidence) {
+    const TensorInfo* tensor = weights.find(prefix + name);
+    if (tensor && axis < tensor->shape.size() && tensor->shape[axis] > 0) return tensor->shape[axis];
+  }
+  return std::nullopt;
 }
 
 int64_t width_of(const WeightSource& weights, const std::string& prefix, const Stage& stage) {
+  std::string block;
   for (size_t i = 0; i < stage.ops.size(); ++i) {
-    const std::string op = prefix + stage.op_name(i);
-    int64_t width = 0;
-    if (stage.ops[i] == Op::residual) width = dimension(weights, op + "main.conv1.conv.weight", 0);
-    if (stage.ops[i] == Op::attention) width = dimension(weights, op + "context_module.main.qkv.conv.weight", 1);
-    if (width > 0) return width;
+    if (stage.ops[i] == Op::resample) continue;
+    block = prefix + stage.op_name(i);
+    const auto width = size_by(weights, block,
+                               {{"main.conv1.conv.weight", 0},
+                                {"main.conv2.conv.weight", 0},
+                                {"context_module.main.qkv.conv.weight", 1},
+                                {"context_module.main.proj.conv.weight", 0},
+                                {"local_module.main.inverted_conv.conv.weight", 1},
+                                {"local_module.main.point_conv.conv.weight", 0}});
+    if (width) return *width;
   }
-  return 0;
+  throw WeightsError("the width of this stage cannot be told",
+                     {.file = weights.origin(),
+                      .field = prefix + stage.name,
+                      .expected = "at least one block with a convolution",
+                      .found = block.empty() ? "no block" : "no convolution of " + block});
 }
 
 std::string norm_of(const WeightSource& weights, const std::string& stage) {
   const auto& tensors = weights.tensors();
   const bool batch = std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& tensor) {
-    return tensor.name.starts_with(stage) && tensor.name.ends_with(".norm.running_mean");
+    return tensor.name.starts_with(stage) && tensor.name.find(".norm.running_") != std::string::npos;
   });
   return batch ? "bn2d" : "trms2d";
 }
@@ -152,14 +177,18 @@ std::optional<Layout> decoder_layout(const WeightSource& weights, const Config& 
   Layout layout{.prefix = prefix, .stages = read_stages(weights, config, prefix, "decoder.")};
   if (layout.stages.empty()) return std::nullopt;
   std::reverse(layout.stages.begin(), layout.stages.end());
-  layout.latent_channels = dimension(weights, prefix + "project_in.main.conv.weight", 1);
+  layout.latent_channels = size_by(weights, prefix, {{"project_in.main.conv.weight", 1}}).value_or(1);
+  layout.resamples_at_full_size = has_tensor_under(weights, prefix + "project_out.op_list.2.conv.conv.");
   return layout;
 }
 
 std::optional<Layout> encoder_layout(const WeightSource& weights, const Config& config) {
   Layout layout{.prefix = "encoder.", .stages = read_stages(weights, config, "encoder.", "encoder.")};
   if (layout.stages.empty()) return std::nullopt;
-  layout.latent_channels = dimension(weights, "encoder.project_out.main.op_list.0.conv.weight", 0);
+  const std::string conv_out = "project_out.main.op_list.0.conv.";
+  layout.latent_channels =
+      size_by(weights, layout.prefix, {{conv_out + "weight", 0}, {conv_out + "bias", 0}}).value_or(1);
+  layout.resamples_at_full_size = has_tensor_under(weights, "encoder.project_in.conv.conv.");
   return layout;
 }
 

@@ -32,6 +32,7 @@ struct Layout {
   std::string prefix;         ///< "decoder.", "encoder." or empty
   std::vector<Stage> stages;  ///< in the order of execution
   int64_t latent_channels = 0;
+  bool resamples_at_full_size = false;  ///< project_out doubles, project_in halves
 
   bool attends() const;
   /// "widths 256,128,128, depths 0,10,5, attention in none": in the order of execution.

@@ -1,0 +1,268 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/error.hpp>
+
+#include "support/data.hpp"
+#include "support/errors.hpp"
+#include "support/network_contract.hpp"
+#include "support/reference_case.hpp"
+#include "support/tensors.hpp"
+#include "support/weights.hpp"
+#include "taming/taming.hpp"
+
+namespace lightswitch {
+namespace {
+
+using testing::close;
+using testing::contains;
+using testing::expect_error;
+using testing::stored_case;
+using testing::Tensors;
+using testing::tensors_of;
+using testing::weightless;
+using testing::with_tensors;
+
+/// AutoencoderTiny's decoder at a given width, without a number in it.
+NetworkRequest decoder_shapes(int64_t width) {
+  Tensors tensors;
+  const auto conv = [&](int64_t layer, const std::string& part, int64_t out, int64_t in, bool bias) {
+    const std::string name = "decoder.layers." + std::to_string(layer) + part;
+    tensors[name + ".weight"] = weightless({out, in, 3, 3});
+    if (bias) tensors[name + ".bias"] = weightless({out});
+  };
+  conv(0, "", width, 4, true);
+  for (const int64_t block : {2, 3, 4, 7, 8, 9, 12, 13, 14, 17})
+    for (const char* part : {".conv.0", ".conv.2", ".conv.4"}) conv(block, part, width, width, true);
+  for (const int64_t upsampler : {6, 11, 16}) conv(upsampler, "", width, width, false);
+  conv(18, "", 3, width, true);
+  NetworkRequest request;
+  request.dtype = DType::fp32;
+  return with_tensors(std::move(request), std::move(tensors));
+}
+
+class TamingStored : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TamingStored, EqualsTheReference) {
+  testing::expect_parity(taming::family(), stored_case(GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, TamingStored, ::testing::Values("taming", "taming_original", "taming_original_encoder"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+struct PythonCase {
+  const char* name;
+  const char* config;
+  const char* latent;
+};
+
+class TamingPython : public ::testing::TestWithParam<PythonCase> {};
+
+TEST_P(TamingPython, EqualsTheReference) {
+  LIGHTSWITCH_EXPECT_PYTHON_PARITY(taming::family(), GetParam().config, GetParam().latent);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, TamingPython,
+    ::testing::Values(PythonCase{"taesd", "{}", "1x16x16"}, PythonCase{"tae_192", R"({"width": 192})", "1x8x8"},
+                      PythonCase{"sixteen_channels", R"({"latent_channels": 16, "original": "decoder"})", "2x7x11"},
+                      PythonCase{
+                          "other_depths",
+                          R"({"width": 32, "num_decoder_blocks": [1, 2, 3, 2], "num_encoder_blocks": [2, 1, 1, 2]})",
+                          "1x1x3"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(Taming, BothFilesOfTheTrainedDecoderMakeTheSamePicture) {
+  const auto models = testing::data_root() / "models" / "taesd";
+  const auto latent_file = testing::data_root() / "latents" / "sd1_bsds_val_4x256.safetensors";
+  LIGHTSWITCH_REQUIRE_DATA(models);
+  LIGHTSWITCH_REQUIRE_DATA(latent_file);
+  const at::Tensor latents = open_weights(latent_file)->read("latents").narrow(0, 0, 1);
+  const auto picture = [&](const std::filesystem::path& file) {
+    NetworkRequest request;
+    request.weights = open_weights(file);
+    request.dtype = DType::fp32;
+    EXPECT_TRUE(taming::family().recognises(*request.weights));
+    return taming::family().make_decoder(request)->forward(latents);
+  };
+  const at::Tensor original = picture(models / "taesd_decoder_raw.safetensors");
+  const at::Tensor diffusers = picture(models / "diffusers" / "diffusion_pytorch_model.safetensors");
+  EXPECT_TRUE(close(original, diffusers, 0));
+  // A photograph in [0, 1]: neither constant nor far out of range.
+  EXPECT_EQ(original.sizes(), at::IntArrayRef({1, 3, 256, 256}));
+  EXPECT_GT(original.std().item<double>(), 0.1);
+  EXPECT_GT(original.min().item<double>(), -0.3);
+  EXPECT_LT(original.max().item<double>(), 1.3);
+}
+
+TEST(Taming, SpecFollowsFileAndConfiguration) {
+  NetworkRequest request = stored_case("taming_original").request;
+  auto decoder = taming::family().make_decoder(request);
+  EXPECT_EQ(decoder->spec().channels, 5);
+  EXPECT_EQ(decoder->spec().factor, 8);
+  EXPECT_EQ(decoder->spec().network_input, LatentKind::diffusion);
+  EXPECT_EQ(decoder->spec().output_range, OutputRange::unit);
+  EXPECT_EQ(decoder->spec().scaling_factor, 1.0);
+  EXPECT_FALSE(decoder->spec().global_operations);
+  EXPECT_EQ(decoder->spec().halo, 19);
+  EXPECT_EQ(decoder->info().family, "taming");
+  EXPECT_EQ(decoder->info().configuration, "width 8, blocks 3,3,3,1");
+  request.config = {{"output_range", "signed"}, {"latent_kind", "raw"}, {"scaling_factor", "0.5"}, {"space", "toy"}};
+  decoder = taming::family().make_decoder(request);
+  EXPECT_EQ(decoder->spec().output_range, OutputRange::signed_unit);
+  EXPECT_EQ(decoder->spec().network_input, LatentKind::raw);
+  EXPECT_EQ(decoder->spec().scaling_factor, 0.5);
+  EXPECT_EQ(decoder->spec().space, "toy");
+}
+
+TEST(Taming, HaloIsTheReachOfALatent) {
+  const auto decoder = taming::family().make_decoder(stored_case("taming").request);
+  const int64_t halo = decoder->spec().halo, size = 2 * halo + 3, middle = halo + 1;
+  const at::Tensor latents = testing::random_tensor({1, 4, 1, size}, 3);
+  at::Tensor changed = latents.clone();
+  changed.select(3, middle).add_(2.0);
+  const at::Tensor difference = (decoder->forward(changed) - decoder->forward(latents)).abs().amax({0, 1, 2});
+  const at::Tensor per_latent = difference.view({size, 8}).amax(1);
+  EXPECT_EQ(per_latent[0].item<double>(), 0) << "a latent further away than the halo was seen";
+  EXPECT_EQ(per_latent[size - 1].item<double>(), 0);
+  EXPECT_GT(per_latent[middle].item<double>(), 0);
+}
+
+TEST(Taming, HasThePublishedSize) {
+  const auto taesd = taming::family().make_decoder(decoder_shapes(64));
+  EXPECT_EQ(taesd->info().parameters, 1222531);
+  EXPECT_NEAR(taesd->macs(64, 64) / 1e9, 70.7, 0.1);
+  EXPECT_NEAR(taesd->macs(32, 32) / 1e9, 17.7, 0.1);
+  const auto tae_192 = taming::family().make_decoder(decoder_shapes(192));
+  EXPECT_EQ(tae_192->info().parameters, 10966659);
+  EXPECT_NEAR(tae_192->macs(64, 64) / 1e9, 633.3, 0.1);
+}
+
+TEST(Taming, CountingTouchesNoData) {
+  // A picture whose first layer alone would take 2^52 bytes.
+  EXPECT_GT(taming::family().make_decoder(decoder_shapes(64))->macs(1 << 22, 1 << 22), int64_t{1} << 60);
+}
+
+TEST(Taming, ForwardMayBeCalledWithBFloat16) {
+  auto reference = stored_case("taming");
+  reference.request.dtype = DType::bf16;
+  const auto decoder = taming::family().make_decoder(reference.request);
+  EXPECT_EQ(decoder->info().dtype, DType::bf16);
+  const at::Tensor picture = decoder->forward(reference.decoder_input);
+  EXPECT_EQ(picture.scalar_type(), at::kFloat);
+  EXPECT_TRUE(close(picture, reference.decoder_output, 0.05));
+  EXPECT_FALSE(close(picture, reference.decoder_output, 1e-5)) << "bf16 was asked for, and not used";
+}
+
+TEST(Taming, BatchCancelAndThreads) {
+  const auto reference = stored_case("taming");
+  const auto decoder = taming::family().make_decoder(reference.request);
+  const auto encoder = taming::family().make_encoder(reference.request);
+  testing::expect_batch_equals_single(*decoder, reference.decoder_input);
+  testing::expect_batch_equals_single(*encoder, reference.encoder_input);
+  testing::expect_cancellable(*decoder, at::zeros({1, 4, 128, 128}), reference.decoder_input);
+  testing::expect_cancellable(*encoder, at::zeros({1, 3, 1024, 1024}), reference.encoder_input);
+  testing::expect_thread_safe(*decoder, reference.decoder_input, reference.decoder_output, testing::kParity);
+  testing::expect_thread_safe(*encoder, reference.encoder_input, reference.encoder_output, testing::kParity);
+}
+
+TEST(Taming, RefusesInputOfAnotherShape) {
+  const NetworkRequest request = stored_case("taming").request;
+  const auto decoder = taming::family().make_decoder(request);
+  const auto error = expect_error<TensorError>([&] { decoder->forward(at::zeros({1, 5, 4, 4})); });
+  EXPECT_EQ(error.detail().field, "latents");
+  const auto encoder = taming::family().make_encoder(request);
+  EXPECT_TRUE(contains(expect_error<TensorError>([&] {
+                         encoder->forward(at::zeros({1, 3, 12, 16}));
+                       })
+                           .detail()
+                           .expected,
+                       "multiples of 8"));
+}
+
+TEST(TamingFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
+  const NetworkRequest request = stored_case("taming").request;
+  Tensors tensors = tensors_of(*request.weights);
+  tensors.erase("decoder.layers.3.conv.0.weight");
+  tensors["decoder.layers.18.weight"] = at::zeros({3, 8, 5, 5});
+  tensors["decoder.layers.3.pool.0.weight"] = at::zeros({1});
+  tensors["other.weight"] = at::zeros({1});
+  const auto error = expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
+  EXPECT_EQ(error.detail().file, "changed.safetensors");
+  EXPECT_TRUE(contains(error.what(), "1 missing: decoder.layers.3.conv.0.weight"));
+  EXPECT_TRUE(
+      contains(error.what(), "1 misshapen: decoder.layers.18.weight (expected [3, 8, 3, 3], found [3, 8, 5, 5])"));
+  EXPECT_TRUE(contains(error.what(), "2 unexpected: decoder.layers.3.pool.0.weight, other.weight"));
+}
+
+TEST(TamingFiles, AMissingBlockIsNotTakenForAShallowerNetwork) {
+  const NetworkRequest request = stored_case("taming").request;
+  for (const char* block : {"decoder.layers.3.", "decoder.layers.4.", "decoder.layers.17."}) {
+    Tensors tensors = tensors_of(*request.weights);
+    std::erase_if(tensors, [&](const auto& entry) { return entry.first.starts_with(block); });
+    const auto error =
+        expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
+    EXPECT_TRUE(contains(error.what(), "6 missing: " + std::string(block))) << error.what();
+  }
+}
+
+TEST(TamingFiles, AMissingEndIsNamed) {
+  const NetworkRequest request = stored_case("taming").request;
+  Tensors tensors = tensors_of(*request.weights);
+  tensors.erase("decoder.layers.18.weight");
+  tensors.erase("decoder.layers.18.bias");
+  const auto error = expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
+  EXPECT_TRUE(contains(error.what(), "2 missing: decoder.layers.18."));
+}
+
+TEST(TamingFiles, HalvesThatAreNotThereAreRefused) {
+  const NetworkRequest decoder_alone = stored_case("taming_original").request;
+  EXPECT_TRUE(contains(expect_error<WeightsError>([&] { taming::family().make_encoder(decoder_alone); }).what(),
+                       "no AutoencoderTiny encoder"));
+  const NetworkRequest encoder_alone = stored_case("taming_original_encoder").request;
+  EXPECT_TRUE(contains(expect_error<WeightsError>([&] { taming::family().make_decoder(encoder_alone); }).what(),
+                       "no AutoencoderTiny decoder"));
+}
+
+TEST(TamingFiles, OtherFamiliesAreNotRecognised) {
+  const auto recognises = [](std::vector<std::string> names) {
+    Tensors tensors;
+    for (const std::string& name : names) tensors[name] = at::zeros({8, 8, 3, 3});
+    return taming::family().recognises(*weights_from_memory(std::move(tensors)));
+  };
+  EXPECT_TRUE(recognises({"1.weight", "3.conv.0.weight"}));
+  EXPECT_TRUE(recognises({"decoder.layers.0.weight", "decoder.layers.2.conv.0.weight"}));
+  EXPECT_FALSE(recognises({"layers.0.weight", "layers.2.conv.0.weight", "mid_block.resnets.0.time_mixer.mix_factor"}));
+  EXPECT_FALSE(recognises({"decoder.1.weight", "decoder.3.conv.0.weight"}));
+  EXPECT_FALSE(recognises({"decoder.mid_block.attentions.0.to_q.weight", "decoder.conv_in.weight"}));
+  EXPECT_FALSE(recognises({"stages.2.op_list.1.main.conv1.conv.weight"}));
+  EXPECT_FALSE(recognises({"1.weight"}));
+  EXPECT_FALSE(recognises({}));
+}
+
+TEST(TamingFiles, HostileLayerNumbersDoNotMakeItWork) {
+  const NetworkRequest request = stored_case("taming").request;
+  for (const char* name : {"decoder.layers.999999999999999999.conv.0.weight", "decoder.layers.300.weight",
+                           "decoder.layers.-1.weight", "decoder.layers.99999999999999999999999.bias"}) {
+    Tensors tensors = tensors_of(*request.weights);
+    tensors[name] = at::zeros({8});
+    const auto error =
+        expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
+    EXPECT_TRUE(contains(error.what(), std::string("1 unexpected: ") + name)) << error.what();
+  }
+}
+
+TEST(TamingFiles, ConfigurationsThatAreNotComputedAreRefused) {
+  const std::map<std::string, std::string> asked{
+      {"act_fn", "gelu"}, {"upsample_fn", "bilinear"}, {"upsampling_scaling_factor", "4"}};
+  for (const auto& [key, value] : asked) {
+    NetworkRequest request = stored_case("taming").request;
+    request.config[key] = value;
+    const auto error = expect_error<UnsupportedError>([&] { taming::family().make_decoder(request); });
+    EXPECT_EQ(error.detail().field, key);
+    EXPECT_EQ(error.detail().found, value);
+    expect_error<UnsupportedError>([&] { taming::family().make_encoder(request); });
+  }
+}
+
+}  // namespace
+}  // namespace lightswitch
