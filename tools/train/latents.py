@@ -20,7 +20,7 @@ from train.runs import runs_folder, write_atomically
 from train.world import TRAIN, batches
 
 FOLDER = "scenes-latents"
-CHUNK = 1024
+CHUNK = 512
 
 
 def freeze(run: str = "scenes-autoencoder") -> None:
