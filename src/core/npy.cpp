@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
@@ -37,12 +38,12 @@ at::Tensor decode_npy_pixels(std::string_view bytes, const std::string& origin) 
     throw FormatError("not a picture",
                       {origin, "header", "little-endian float32 [H, W, 3] in C order", header.substr(0, 80)});
   check_image_size(width, height, origin);
-  const std::string_view data = bytes.substr(preamble + header_bytes);
-  if (data.size() != width * height * 12)
+  at::Tensor pixels = at::empty({height, width, 3}, at::kFloat);
+  const std::string_view data = bytes.substr(std::min(preamble + header_bytes, bytes.size()));
+  if (data.size() != pixels.nbytes())
     throw FormatError(
         "array has another size than its header says",
-        {origin, "data", std::to_string(width * height * 12) + " bytes", std::to_string(data.size()) + " bytes"});
-  at::Tensor pixels = at::empty({static_cast<int64_t>(height), static_cast<int64_t>(width), 3}, at::kFloat);
+        {origin, "data", std::to_string(pixels.nbytes()) + " bytes", std::to_string(data.size()) + " bytes"});
   std::memcpy(pixels.data_ptr(), data.data(), data.size());
   return pixels;
 }

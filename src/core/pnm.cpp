@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
+#include <algorithm>
 #include <bit>
+#include <cctype>
 #include <charconv>
 #include <cstring>
 #include <sstream>

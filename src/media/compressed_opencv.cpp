@@ -37,7 +37,7 @@ bool looks_like_jpeg(std::string_view bytes) {
   return bytes.substr(0, 3) == "\xff\xd8\xff";
 }
 bool looks_like_webp(std::string_view bytes) {
-  return bytes.substr(0, 4) == "RIFF" && bytes.substr(8, 4) == "WEBP";
+  return bytes.starts_with("RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP";
 }
 
 at::Tensor decode_compressed(std::string_view bytes, const std::string& origin) {

@@ -54,7 +54,7 @@ struct Reader {
     png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &session, keep_message, ignore_warning);
     info = png_create_info_struct(png);
     png_set_read_fn(png, &session, read_bytes);
-    png_set_user_limits(png, 1 << 28, 1 << 28);
+    png_set_user_limits(png, 1 << 20, 1 << 20);  // a row buffer is allocated before the size can be checked
   }
   ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
   Reader(const Reader&) = delete;
