@@ -1,0 +1,214 @@
+#include <gtest/gtest.h>
+#include <lightswitch/decode.hpp>
+
+#include <cmath>
+#include <limits>
+
+#include "decoder/tiling.hpp"
+#include "pipeline/fake_parts.hpp"
+#include "support/errors.hpp"
+#include "support/tensors.hpp"
+
+namespace lightswitch {
+namespace {
+
+using namespace lightswitch::testing;
+
+LatentSpec raw_spec() {
+  LatentSpec spec = fake_spec();
+  spec.network_input = LatentKind::raw;
+  spec.scaling_factor = 0.5;
+  spec.shift_factor = 0.25;
+  return spec;
+}
+
+TEST(Decode, ConvertsDiffusionLatentsToWhatTheNetworkEats) {
+  const FakeDecoder decoder(raw_spec());
+  decode(decoder, at::full({1, 4, 2, 2}, 0.1));
+  EXPECT_TRUE(close(decoder.last_input, at::full({1, 4, 2, 2}, 0.1 / 0.5 + 0.25), 1e-6));
+}
+
+TEST(Decode, LeavesRawLatentsAlone) {
+  const FakeDecoder decoder(raw_spec());
+  const auto latents = random_tensor({1, 4, 2, 3});
+  decode(decoder, latents, {.kind = LatentKind::raw});
+  EXPECT_TRUE(at::equal(decoder.last_input, latents));
+}
+
+TEST(Decode, ScalesRawLatentsForANetworkThatEatsDiffusionLatents) {
+  LatentSpec spec = raw_spec();
+  spec.network_input = LatentKind::diffusion;
+  const FakeDecoder decoder(spec);
+  decode(decoder, at::full({1, 4, 2, 2}, 0.45), {.kind = LatentKind::raw});
+  EXPECT_TRUE(close(decoder.last_input, at::full({1, 4, 2, 2}, (0.45 - 0.25) * 0.5), 1e-6));
+}
+
+TEST(Decode, MapsBothOutputRangesToUnitAndClamps) {
+  LatentSpec spec = fake_spec();
+  const auto latents = at::tensor({-3.f, -0.5f, 0.5f, 3.f}).view({1, 1, 1, 4}).expand({1, 4, 1, 4}).contiguous();
+  spec.output_range = OutputRange::signed_unit;
+  const auto from_signed = decode(FakeDecoder(spec), latents);
+  spec.output_range = OutputRange::unit;
+  const auto from_unit = decode(FakeDecoder(spec), latents);
+  const auto at_column = [](const at::Tensor& picture, int64_t column) {
+    return picture[0][0][0][column * 8].item<float>();
+  };
+  EXPECT_FLOAT_EQ(at_column(from_signed, 0), 0.f);
+  EXPECT_FLOAT_EQ(at_column(from_signed, 1), 0.25f);
+  EXPECT_FLOAT_EQ(at_column(from_signed, 2), 0.75f);
+  EXPECT_FLOAT_EQ(at_column(from_signed, 3), 1.f);
+  EXPECT_FLOAT_EQ(at_column(from_unit, 1), 0.f);
+  EXPECT_FLOAT_EQ(at_column(from_unit, 2), 0.5f);
+  EXPECT_FLOAT_EQ(at_column(from_unit, 3), 1.f);
+  EXPECT_TRUE(from_signed.is_contiguous());
+}
+
+TEST(Decode, RefusesAnotherChannelCount) {
+  const auto error = expect_error<TensorError>([] { decode(FakeDecoder(fake_spec()), at::zeros({1, 16, 4, 4})); });
+  EXPECT_EQ(error.detail().field, "latents");
+  EXPECT_TRUE(contains(error.detail().expected, "[N, 4, h, w]"));
+  EXPECT_TRUE(contains(error.detail().found, "16"));
+}
+
+TEST(Decode, RefusesOtherRanksTypesAndEmptyLatents) {
+  const FakeDecoder decoder(fake_spec());
+  expect_error<TensorError>([&] { decode(decoder, at::zeros({4, 4, 4})); });
+  expect_error<TensorError>([&] { decode(decoder, at::zeros({1, 4, 4, 4}, at::kLong)); });
+  expect_error<TensorError>([&] { decode(decoder, at::zeros({0, 4, 4, 4})); });
+  expect_error<TensorError>([&] { decode(decoder, at::zeros({1, 4, 0, 4})); });
+  expect_error<TensorError>([&] { decode(decoder, at::Tensor()); });
+}
+
+TEST(Decode, RefusesIndicesForAContinuousDecoder) {
+  const auto error = expect_error<TensorError>([] {
+    decode(FakeDecoder(fake_spec()), at::zeros({1, 4, 4}, at::kLong), {.kind = LatentKind::indices});
+  });
+  EXPECT_EQ(error.detail().field, "kind");
+}
+
+TEST(Decode, CountsNonFiniteLatents) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    auto latents = at::zeros({1, 4, 4, 4});
+    latents[0][1][2][3] = bad;
+    const auto error = expect_error<NumericError>([&] { decode(FakeDecoder(fake_spec()), latents); });
+    EXPECT_TRUE(contains(error.detail().found, "1 of 64"));
+  }
+}
+
+TEST(Decode, OppositeInfinitiesAreNotMistakenForFinite) {
+  auto latents = at::zeros({1, 4, 4, 4});
+  latents[0][0][0][0] = std::numeric_limits<float>::infinity();
+  latents[0][0][0][1] = -std::numeric_limits<float>::infinity();
+  expect_error<NumericError>([&] { decode(FakeDecoder(fake_spec()), latents); });
+}
+
+TEST(Decode, ChecksWhatTheDecoderReturns) {
+  class WrongShape final : public Decoder {
+   public:
+    const LatentSpec& spec() const override { return spec_; }
+    const NetworkInfo& info() const override { return info_; }
+    at::Tensor forward(const at::Tensor& z, std::stop_token) const override {
+      return nan_ ? at::full({1, 3, z.size(2) * 8, z.size(3) * 8}, NAN) : at::zeros({1, 3, 5, 5});
+    }
+    int64_t macs(int64_t, int64_t) const override { return 0; }
+    bool nan_ = false;
+
+   private:
+    LatentSpec spec_ = fake_spec();
+    NetworkInfo info_;
+  } decoder;
+  EXPECT_EQ(expect_error<TensorError>([&] { decode(decoder, at::zeros({1, 4, 4, 4})); }).detail().field, "picture");
+  decoder.nan_ = true;
+  EXPECT_EQ(expect_error<NumericError>([&] { decode(decoder, at::zeros({1, 4, 4, 4})); }).detail().field, "picture");
+}
+
+TEST(Decode, TilesAreRefusedWhereTheyWouldNotBeExact) {
+  LatentSpec spec = fake_spec();
+  spec.global_operations = true;
+  const auto error = expect_error<UnsupportedError>([&] {
+    decode(FakeDecoder(spec), at::zeros({1, 4, 8, 8}), {.tile_size = 4});
+  });
+  EXPECT_EQ(error.detail().field, "tile_size");
+}
+
+/// A box blur over the latents with a known reach: what tiles must not be able to see.
+class BlurDecoder final : public Decoder {
+ public:
+  explicit BlurDecoder(int64_t halo) {
+    spec_ = fake_spec();
+    spec_.factor = 2;
+    spec_.halo = halo;
+  }
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  at::Tensor forward(const at::Tensor& z, std::stop_token) const override {
+    ++calls;
+    const auto weight = at::ones({3, 1, 5, 5}) / 25;
+    const auto blurred = at::conv2d(z.slice(1, 0, 3).contiguous(), weight, {}, 1, 2, 1, 3);
+    return at::repeat_interleave(at::repeat_interleave(blurred, 2, 2), 2, 3);
+  }
+  int64_t macs(int64_t, int64_t) const override { return 0; }
+  mutable int calls = 0;
+
+ private:
+  LatentSpec spec_;
+  NetworkInfo info_;
+};
+
+TEST(Tiling, EqualsTheWholeDecodeWhenTheHaloCoversTheReach) {
+  const auto latents = random_tensor({2, 4, 11, 17});
+  const BlurDecoder decoder(2);
+  const auto whole = decode(decoder, latents);
+  for (const int64_t tile : {1, 3, 4, 8, 64})
+    EXPECT_TRUE(close(decode(decoder, latents, {.tile_size = tile}), whole, 1e-6)) << tile;
+}
+
+TEST(Tiling, TheComparisonAboveWouldSeeAHaloThatIsTooSmall) {
+  const auto latents = random_tensor({1, 4, 11, 17});
+  EXPECT_FALSE(close(decode(BlurDecoder(1), latents, {.tile_size = 4}), decode(BlurDecoder(1), latents), 1e-4));
+}
+
+TEST(Tiling, ReportsEveryTileAndStopsBetweenThem) {
+  const BlurDecoder decoder(2);
+  std::stop_source source;
+  std::vector<int64_t> done;
+  DecodeOptions options{.tile_size = 4, .stop = source.get_token()};
+  options.progress = [&](int64_t tile, int64_t total) {
+    done.push_back(tile);
+    EXPECT_EQ(total, 6);
+    if (tile == 2) source.request_stop();
+  };
+  expect_error<Cancelled>([&] { decode(decoder, random_tensor({1, 4, 8, 12}), options); });
+  EXPECT_EQ(done, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(decoder.calls, 2);
+}
+
+TEST(Tiling, SpansCoverTheLengthOnceAndStayInside) {
+  for (const int64_t length : {1, 5, 16, 33}) {
+    for (const int64_t tile : {1, 4, 16, 50}) {
+      int64_t expected_begin = 0;
+      for (const TileSpan& span : tile_spans(length, tile, 3)) {
+        EXPECT_EQ(span.begin, expected_begin);
+        EXPECT_LE(span.end - span.begin, tile);
+        EXPECT_EQ(span.read_begin, std::max<int64_t>(0, span.begin - 3));
+        EXPECT_EQ(span.read_end, std::min(length, span.end + 3));
+        expected_begin = span.end;
+      }
+      EXPECT_EQ(expected_begin, length);
+    }
+  }
+}
+
+TEST(Encode, ChecksSizesAndConvertsKinds) {
+  LatentSpec spec = raw_spec();
+  const FakeEncoder encoder(spec);
+  EXPECT_TRUE(close(encode(encoder, at::rand({2, 3, 16, 24})), at::zeros({2, 4, 2, 3}), 1e-6));  // (0.25 - 0.25) * 0.5
+  EXPECT_TRUE(close(encode(encoder, at::rand({1, 3, 16, 24}), LatentKind::raw), at::full({1, 4, 2, 3}, 0.25), 1e-6));
+  expect_error<TensorError>([&] { encode(encoder, at::rand({1, 3, 15, 24})); });
+  expect_error<TensorError>([&] { encode(encoder, at::rand({1, 4, 16, 24})); });
+  expect_error<NumericError>([&] { encode(encoder, at::full({1, 3, 16, 24}, NAN)); });
+  expect_error<UnsupportedError>([&] { encode(encoder, at::rand({1, 3, 16, 24}), LatentKind::indices); });
+}
+
+}  // namespace
+}  // namespace lightswitch

@@ -1,0 +1,263 @@
+#include <gtest/gtest.h>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/model_package.hpp>
+#include <lightswitch/torchscript.hpp>
+#include <lightswitch/weights.hpp>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/sha256.hpp"
+#include "support/errors.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/tensors.hpp"
+
+namespace lightswitch {
+namespace {
+
+using namespace lightswitch::testing;
+
+void write(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary) << text;
+}
+
+// ---- latent files
+
+TEST(LatentFile, KeepsEverything) {
+  const TemporaryFolder folder;
+  LatentFile written;
+  written.latents = random_tensor({2, 4, 3, 5});
+  written.kind = LatentKind::raw;
+  written.space = "sd1";
+  written.scaling_factor = 0.18215;
+  written.shift_factor = 0.1;
+  written.width = 39;
+  written.height = 24;
+  written.seed = 7;
+  written.prompt = "ein Bär — \"zwei\"";
+  written.model = "scenes";
+  write_latents(folder / "l.safetensors", written);
+  const auto read = read_latents(folder / "l.safetensors");
+  EXPECT_TRUE(at::equal(read.latents, written.latents));
+  EXPECT_EQ(read.kind, LatentKind::raw);
+  EXPECT_EQ(read.space, "sd1");
+  EXPECT_EQ(read.scaling_factor, 0.18215);
+  EXPECT_EQ(read.shift_factor, 0.1);
+  EXPECT_EQ(read.width, 39);
+  EXPECT_EQ(read.height, 24);
+  EXPECT_EQ(read.seed, 7);
+  EXPECT_EQ(read.prompt, written.prompt);
+  EXPECT_EQ(read.model, "scenes");
+}
+
+TEST(LatentFile, IndicesAreKeptAsIndices) {
+  const TemporaryFolder folder;
+  LatentFile written;
+  written.kind = LatentKind::indices;
+  written.latents = at::arange(12).view({1, 3, 4});
+  write_latents(folder / "l.safetensors", written);
+  EXPECT_TRUE(at::equal(read_latents(folder / "l.safetensors").latents, written.latents));
+}
+
+TEST(LatentFile, UnmarkedFileNeedsKindAndScalingFactor) {
+  const TemporaryFolder folder;
+  save_safetensors(folder / "l.safetensors", {{"latents", at::ones({1, 4, 2, 2})}});
+  const auto error = expect_error<FormatError>([&] { read_latents(folder / "l.safetensors"); });
+  EXPECT_EQ(error.detail().field, "format");
+  EXPECT_TRUE(contains(error.what(), "--kind"));
+  EXPECT_TRUE(contains(error.what(), "--scaling-factor"));
+  expect_error<FormatError>([&] { read_latents(folder / "l.safetensors", LatentKind::raw); });
+  const auto read = read_latents(folder / "l.safetensors", LatentKind::raw, 0.5);
+  EXPECT_EQ(read.kind, LatentKind::raw);
+  EXPECT_EQ(read.scaling_factor, 0.5);
+}
+
+TEST(LatentFile, BadMetadataNamesTheField) {
+  const TemporaryFolder folder;
+  const auto field_of = [&](std::map<std::string, std::string> metadata) {
+    metadata.insert({{"format", "lightswitch.latents"}, {"version", "1"}, {"kind", "raw"}});
+    save_safetensors(folder / "l.safetensors", {{"latents", at::ones({1, 4, 2, 2})}}, metadata);
+    return expect_error<FormatError>([&] { read_latents(folder / "l.safetensors"); }).detail().field;
+  };
+  EXPECT_EQ(field_of({{"version", "2"}}), "version");
+  EXPECT_EQ(field_of({{"kind", "warm"}}), "kind");
+  EXPECT_EQ(field_of({{"scaling_factor", "0.18x"}}), "scaling_factor");
+  EXPECT_EQ(field_of({{"scaling_factor", "nan"}}), "scaling_factor");
+  EXPECT_EQ(field_of({{"width", "12.5"}}), "width");
+  EXPECT_EQ(field_of({{"kind", "indices"}}), "indices");  // the tensor of that name is missing
+}
+
+TEST(LatentFile, UnusableTensorsAreNotWritten) {
+  const TemporaryFolder folder;
+  LatentFile content;
+  for (const auto& latents : {at::ones({4, 2, 2}), at::ones({1, 4, 2, 2}, at::kLong), at::ones({1, 0, 2, 2})}) {
+    content.latents = latents;
+    expect_error<TensorError>([&] { write_latents(folder / "l.safetensors", content); });
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "l.safetensors"));
+}
+
+// ---- TorchScript parts
+
+TEST(TorchScript, RefusesWhatIsNotAnArchive) {
+  const TemporaryFolder folder;
+  write(folder / "page.pt", "<!DOCTYPE html><html>not found</html>");
+  write(folder / "empty.pt", "");
+  const std::string real = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/data/schedulers/ddim.pt";
+  std::filesystem::copy_file(real, folder / "cut.pt");
+  std::filesystem::resize_file(folder / "cut.pt", 5000);
+  for (const char* name : {"page.pt", "empty.pt", "cut.pt"}) {
+    EXPECT_EQ(expect_error<FormatError>([&] { load_scheduler(folder / name); }).detail().file,
+              (folder / name).string());
+    expect_error<FormatError>([&] { load_denoiser(folder / name, {"sample", "timestep"}); });
+    expect_error<FormatError>([&] { load_text_encoder(folder / name, {"x"}); });
+  }
+  expect_error<FileError>([&] { load_scheduler(folder / "absent.pt"); });
+  expect_error<FileError>([&] { load_scheduler(folder.path()); });
+}
+
+TEST(TorchScript, ASchedulerIsNotADenoiser) {
+  const std::string file = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/data/schedulers/ddim.pt";
+  EXPECT_EQ(expect_error<FormatError>([&] { load_denoiser(file, {"sample", "timestep"}); }).detail().field, "forward");
+  EXPECT_EQ(expect_error<FormatError>([&] { load_text_encoder(file, {"x"}); }).detail().field, "forward");
+  EXPECT_EQ(expect_error<FormatError>([&] { load_denoiser(file, {"timestep", "sample"}); }).detail().field, "inputs");
+}
+
+TEST(TorchScript, SchedulerRunsAreIndependent) {
+  const auto scheduler = load_scheduler(std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/data/schedulers/dpm++2m.pt");
+  const auto drive = [](SchedulerRun& run, int64_t i, at::Tensor& sample) {
+    sample = run.step(sample * 0.5, i, sample, {}).sample;
+  };
+  const auto alone = scheduler->begin(4);
+  auto expected = at::ones({1, 4, 2, 2});
+  for (int64_t i = 0; i < 4; ++i) drive(*alone, i, expected);
+  const auto a = scheduler->begin(4), b = scheduler->begin(4);
+  auto sample_a = at::ones({1, 4, 2, 2}), sample_b = at::ones({1, 4, 2, 2}) * 2;
+  for (int64_t i = 0; i < 4; ++i) drive(*a, i, sample_a), drive(*b, i, sample_b);
+  EXPECT_TRUE(at::equal(sample_a, expected));
+  EXPECT_EQ(a->size(), 4);
+  EXPECT_GT(a->timestep(0), a->timestep(3));
+}
+
+// ---- model packages
+
+/// The smallest package that opens; `change` spoils it before it is written.
+struct Package {
+  TemporaryFolder folder;
+  nlohmann::json json;
+
+  Package() {
+    const std::string file = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/data/schedulers/ddim.pt";
+    std::filesystem::copy_file(file, folder / "ddim.pt");
+    json = nlohmann::json::parse(R"({
+      "format": "lightswitch.model", "version": 1, "name": "tiny", "kind": "text-to-image", "licence": "Apache-2.0",
+      "trained_on": "nothing",
+      "latent_spaces": {"tiny": {"channels": 4, "factor": 8, "scaling_factor": 1.5}},
+      "parts": {
+        "tokenizer": {"folder": "tokenizer", "type": "clip_bpe", "max_length": 8},
+        "text_encoder": {"file": "ddim.pt", "outputs": ["encoder_hidden_states"]},
+        "denoiser": {"file": "ddim.pt", "inputs": ["sample", "timestep"], "space": "tiny"},
+        "schedulers": {"ddim": {"file": "ddim.pt"}},
+        "decoders": {"vae": {"file": "ddim.pt", "family": "kl", "space": "tiny", "config": {"norm_num_groups": "8"}}}},
+      "defaults": {"width": 64, "height": 32, "steps": 3, "cfg_scale": 2.5, "sampling_method": "ddim", "decoder": "vae"}
+    })");
+    json["files"]["ddim.pt"] = {{"bytes", std::filesystem::file_size(folder / "ddim.pt")},
+                                {"sha256", sha256_file(folder / "ddim.pt")}};
+  }
+  ModelPackage open() const {
+    write(folder / "model.json", json.dump());
+    return ModelPackage::open(folder.path());
+  }
+  template <typename Wanted>
+  std::string field_of_error() const {
+    return expect_error<Wanted>([&] { open(); }).detail().field;
+  }
+};
+
+TEST(ModelPackage, ReadsWhatItSays) {
+  const Package package;
+  const auto opened = package.open();
+  EXPECT_EQ(opened.name(), "tiny");
+  EXPECT_EQ(opened.licence(), "Apache-2.0");
+  EXPECT_EQ(opened.latent_spaces().at("tiny").scaling_factor, 1.5);
+  EXPECT_EQ(opened.defaults().width, 64);
+  EXPECT_EQ(opened.defaults().height, 32);
+  EXPECT_EQ(opened.defaults().steps, 3);
+  EXPECT_EQ(opened.defaults().cfg_scale, 2.5);
+  EXPECT_EQ(opened.default_decoder(), "vae");
+  EXPECT_EQ(opened.sampling_methods(), (std::vector<std::string>{"ddim"}));
+  const auto& config = opened.decoders().at("vae").config;
+  EXPECT_EQ(config.at("norm_num_groups"), "8");
+  EXPECT_EQ(config.at("scaling_factor"), "1.5");
+  EXPECT_EQ(config.at("space"), "tiny");
+  opened.verify();
+}
+
+TEST(ModelPackage, MissingFolderFileOrPart) {
+  const TemporaryFolder empty;
+  expect_error<FileError>([&] { ModelPackage::open(empty / "absent"); });
+  EXPECT_EQ(expect_error<FileError>([&] { ModelPackage::open(empty.path()); }).detail().file,
+            (empty / "model.json").string());
+  const Package package;
+  std::filesystem::remove(package.folder / "ddim.pt");
+  EXPECT_EQ(expect_error<FileError>([&] { package.open(); }).detail().file, (package.folder / "ddim.pt").string());
+}
+
+TEST(ModelPackage, ChangedBytesAreRefusedByName) {
+  const Package package;
+  const auto opened = package.open();
+  std::fstream stream(package.folder / "ddim.pt", std::ios::binary | std::ios::in | std::ios::out);
+  stream.seekp(100);
+  stream.put('\x55');
+  stream.close();
+  const auto error = expect_error<IntegrityError>([&] { opened.verify(); });
+  EXPECT_EQ(error.detail().file, (package.folder / "ddim.pt").string());
+  EXPECT_EQ(error.detail().field, "sha256");
+  std::filesystem::resize_file(package.folder / "ddim.pt", 200);
+  EXPECT_EQ(expect_error<IntegrityError>([&] { package.open(); }).detail().field, "bytes");
+}
+
+TEST(ModelPackage, PartsWithoutAHashAreNotLoaded) {
+  Package package;
+  package.json["files"] = nlohmann::json::object();
+  EXPECT_EQ(expect_error<IntegrityError>([&] { package.open().verified("ddim.pt"); }).detail().field, "files.ddim.pt");
+}
+
+TEST(ModelPackage, ErrorsNameTheKey) {
+  const auto spoiled = [](const char* pointer, const nlohmann::json& value) {
+    Package package;
+    package.json[nlohmann::json::json_pointer(pointer)] = value;
+    return package;
+  };
+  EXPECT_EQ(spoiled("/format", "zip").field_of_error<FormatError>(), "format");
+  EXPECT_EQ(spoiled("/version", 2).field_of_error<FormatError>(), "version");
+  EXPECT_EQ(spoiled("/kind", "image-to-text").field_of_error<UnsupportedError>(), "kind");
+  EXPECT_EQ(spoiled("/nmae", "x").field_of_error<FormatError>(), "nmae");
+  EXPECT_EQ(spoiled("/parts/denoiser/inputs", 3).field_of_error<FormatError>(), "parts.denoiser.inputs");
+  EXPECT_EQ(spoiled("/parts/denoiser/file", "../x.pt").field_of_error<FormatError>(), "parts.denoiser.file");
+  EXPECT_EQ(spoiled("/parts/denoiser/file", "/etc/passwd").field_of_error<FormatError>(), "parts.denoiser.file");
+  EXPECT_EQ(spoiled("/parts/tokenizer/type", "t5").field_of_error<UnsupportedError>(), "parts.tokenizer.type");
+  EXPECT_EQ(spoiled("/parts/decoders/vae/space", "sd9").field_of_error<FormatError>(), "parts.decoders.vae.space");
+  EXPECT_EQ(spoiled("/parts/decoders/vae/config/norm_num_groups", 8).field_of_error<FormatError>(),
+            "parts.decoders.vae.config.norm_num_groups");
+  EXPECT_EQ(spoiled("/latent_spaces/tiny/channels", 0).field_of_error<FormatError>(), "latent_spaces.tiny.channels");
+  EXPECT_EQ(spoiled("/latent_spaces/tiny/scaling_factor", "1").field_of_error<FormatError>(),
+            "latent_spaces.tiny.scaling_factor");
+  EXPECT_EQ(spoiled("/defaults/decoder", "vit").field_of_error<FormatError>(), "defaults.decoder");
+  EXPECT_EQ(spoiled("/defaults/sampling_method", "euler").field_of_error<FormatError>(), "defaults.sampling_method");
+  EXPECT_EQ(spoiled("/defaults/steps", -1).field_of_error<FormatError>(), "defaults.steps");
+  EXPECT_EQ(spoiled("/files/ddim.pt/bytes", 18446744073709551615ull).field_of_error<FormatError>(),
+            "files.ddim.pt.bytes");
+}
+
+TEST(ModelPackage, MalformedJson) {
+  const TemporaryFolder folder;
+  for (const char* text : {"", "{\"format\": ", "[]", "<html>", "\xff\xfe"}) {
+    write(folder / "model.json", text);
+    EXPECT_EQ(expect_error<FormatError>([&] { ModelPackage::open(folder.path()); }).detail().file,
+              (folder / "model.json").string());
+  }
+}
+
+}  // namespace
+}  // namespace lightswitch

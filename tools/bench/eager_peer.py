@@ -1,0 +1,122 @@
+"""Our decoders against eager PyTorch: same weights, same latents, same machine, paired rounds.
+
+    python tools/bench/eager_peer.py --size 512 --rounds 5 [--decoder kl --decoder taesd …] [--dtype fp32|bf16]
+
+Each round times eager, ours, ours, eager (ABBA), each the best of three calls; the ratio of a round is eager over ours. Outputs are
+compared before anything is timed. Needs a Python with torch and diffusers and a built `lightswitch`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy
+import torch
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from reference.case import randomise  # noqa: E402
+
+DECODERS = {
+    "kl": ("kl", {"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2, "latent_channels": 4}),
+    "tae-192": ("taming", {"width": 192}),
+    "efficientvit": ("vit", {"bare": True, "latent_channels": 4, "encoder": {"width": [8], "depth": [1]},
+                             "decoder": {"width": [128, 128, 128, 256, 256, 256], "depth": [0, 5, 10, 0, 0, 0],
+                                         "norm": "batch_norm", "act": "relu"}}),
+    "taesd": ("taming", {"width": 64}),
+}
+CALLS = 3
+
+
+class Ours:
+    def __init__(self, program: Path, weights: Path, latents: Path, dtype: str, folder: Path) -> None:
+        self.picture = folder / "ours.npy"
+        self.command = [str(program), "decode", str(latents), "--decoder", f"{weights},dtype={dtype}", "--kind", "raw",
+                        "--scaling-factor", "1", "--repeat", str(CALLS + 1), "-q", "--json", "-", "-o", str(self.picture)]
+
+    def best_ms(self) -> float:
+        report = json.loads(subprocess.run(self.command, check=True, capture_output=True, text=True).stdout)
+        decode = next(stage for stage in report["stages"] if stage["name"] == "decode")
+        return min(decode["ms_all"][1:])
+
+
+class Eager:
+    def __init__(self, decode, latents: torch.Tensor) -> None:
+        self.decode, self.latents = decode, latents
+
+    def best_ms(self) -> float:
+        times = []
+        with torch.inference_mode():
+            for _ in range(CALLS + 1):
+                start = time.perf_counter()
+                self.decode(self.latents)
+                times.append((time.perf_counter() - start) * 1e3)
+        return min(times[1:])
+
+
+def check(autoencoder, eager: Eager, ours: Ours, least_db: float) -> None:
+    """A wrong answer is not timed."""
+    ours.best_ms()
+    low, high = autoencoder.picture_range
+    with torch.inference_mode():
+        expected = ((eager.decode(eager.latents).float() - low) / (high - low)).clamp(0, 1)[0].permute(1, 2, 0)
+    error = (torch.from_numpy(numpy.load(ours.picture)) - expected).square().mean().item()
+    quality = 10 * math.log10(1 / error) if error else math.inf
+    if quality < least_db:
+        sys.exit(f"wrong answer: {quality:.1f} dB against eager, at least {least_db} wanted")
+
+
+def compare(name: str, options: argparse.Namespace, folder: Path) -> None:
+    family, config = DECODERS[name]
+    autoencoder = importlib.import_module(f"reference.{family}").build(dict(config))
+    randomise(autoencoder.module.eval(), torch.Generator().manual_seed(0))
+    weights, latent_file = folder / f"{name}.safetensors", folder / f"{name}-latents.safetensors"
+    save_file({key: value.contiguous() for key, value in autoencoder.state().items()}, weights)
+    edge = options.size // autoencoder.factor
+    latents = torch.randn(1, autoencoder.channels, edge, edge, generator=torch.Generator().manual_seed(1))
+    save_file({"latents": latents}, latent_file)
+
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[options.dtype]
+    autoencoder.module.to(dtype=dtype, memory_format=torch.channels_last)
+    eager = Eager(autoencoder.decode, latents.to(dtype).contiguous(memory_format=torch.channels_last))
+    ours = Ours(options.program, weights, latent_file, options.dtype, folder)
+
+    check(autoencoder, eager, ours, 60 if options.dtype == "fp32" else 40)
+    ratios, our_times, eager_times = [], [], []
+    for _ in range(options.rounds):
+        a = [eager.best_ms()]
+        b = [ours.best_ms(), ours.best_ms()]
+        a.append(eager.best_ms())
+        our_times += b
+        eager_times += a
+        ratios.append(min(a) / min(b))
+    print(f"{name:14} {options.size:5} {options.dtype}  eager {min(eager_times):9.1f} ms  ours {min(our_times):9.1f} ms  "
+          f"ratio {statistics.median(ratios):5.2f} ({min(ratios):.2f} … {max(ratios):.2f})", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--decoder", action="append", choices=list(DECODERS))
+    parser.add_argument("--size", type=int, default=512, help="pixels along each edge")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "bin" / "lightswitch")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.decoder or DECODERS:
+            compare(name, options, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
