@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 namespace lightswitch::vit {
 namespace {
 
@@ -66,8 +68,8 @@ Upsample::Upsample(nn::WeightLoader& loader, const std::string& name, int64_t in
 
 at::Tensor Upsample::operator()(nn::Run& run, const at::Tensor& x) const {
   if (const auto* shuffled = std::get_if<nn::Conv2d>(&conv_)) return nn::pixel_shuffle(run, (*shuffled)(run, x), 2);
-  const at::Tensor y = std::get<nn::UpsampleConv2d>(conv_)(run, x);
-  return repeats_ > 0 ? nn::add(run, y, nn::pixel_shuffle(run, repeat_channels(x, repeats_), 2)) : y;
+  at::Tensor y = std::get<nn::UpsampleConv2d>(conv_)(run, x);
+  return repeats_ > 0 ? nn::add(run, std::move(y), nn::pixel_shuffle(run, repeat_channels(x, repeats_), 2)) : y;
 }
 
 int64_t Upsample::reach(int64_t radius) const {
@@ -80,8 +82,8 @@ Downsample::Downsample(nn::WeightLoader& loader, const std::string& name, int64_
 }
 
 at::Tensor Downsample::operator()(nn::Run& run, const at::Tensor& x) const {
-  const at::Tensor y = nn::pixel_unshuffle(run, conv_(run, x), 2);
-  return group_ > 0 ? nn::add(run, y, average_channels(nn::pixel_unshuffle(run, x, 2), group_)) : y;
+  at::Tensor y = nn::pixel_unshuffle(run, conv_(run, x), 2);
+  return group_ > 0 ? nn::add(run, std::move(y), average_channels(nn::pixel_unshuffle(run, x, 2), group_)) : y;
 }
 
 }  // namespace lightswitch::vit
