@@ -52,7 +52,7 @@ TEST_P(CutPicture, IsRefusedWhereverItIsCut) {
 
 INSTANTIATE_TEST_SUITE_P(EveryFormat, CutPicture,
                          ::testing::Values("a.png", "a.jpg", "a.webp", "a.ppm", "a.pfm", "a.npy"),
-                         [](const auto& info) { return std::string(info.param).substr(2); });
+                         [](const auto& each) { return std::string(each.param).substr(2); });
 
 TEST(DamagedPictures, FlippedBitsInAPngAreSeen) {
   const TemporaryFolder folder;

@@ -45,8 +45,18 @@ class ImageJob {
 
   void run() {
     load();
-    const at::Tensor pictures = generate();
-    write_pictures(pictures);
+    TextToImageResult result = denoise();
+    const std::filesystem::path latents = keep_latents(result.latents);
+    try {
+      pipeline_->decode(result, options_, callbacks_, session_.stop());
+      add_timings(result.timings);
+      write_pictures(result.images);
+    } catch (...) {
+      session_.warn("no picture was finished, but its latents are kept: `lightswitch decode " + latents.string() +
+                    " -o FILE` goes on from there");
+      throw;
+    }
+    if (arguments_.save_latents.empty()) std::filesystem::remove(latents);
     report_.timings.peak_bytes = peak_resident_bytes();
     write_json(to_json(report_, session_.common()), session_);
     session_.detail(summarise(report_.timings));
@@ -83,28 +93,16 @@ class ImageJob {
     session_.check_stop();
   }
 
-  at::Tensor generate() {
+  TextToImageResult denoise() {
     session_.note("seed " + std::to_string(options_.seed) + ", " + std::to_string(options_.width) + "x" +
                   std::to_string(options_.height) + ", " + std::to_string(options_.steps) + " steps of " +
                   options_.sampling_method + ", decoder " + report_.network);
-    TextToImageCallbacks callbacks;
-    callbacks.step = [this](const StepProgress& progress) {
+    callbacks_.step = [this](const StepProgress& progress) {
       session_.progress().update("denoise", progress.step, progress.steps);
       if (preview_) preview_->show(progress, session_.stop());
     };
-    callbacks.tile = [this](int64_t done, int64_t total) { session_.progress().update("decode", done, total); };
-    TextToImageResult result = pipeline_->denoise(options_, callbacks, session_.stop());
-    const std::filesystem::path latents = keep_latents(result.latents);
-    try {
-      pipeline_->decode(result, options_, callbacks, session_.stop());
-    } catch (...) {
-      session_.warn("the picture was not decoded; its latents are kept: `lightswitch decode " + latents.string() +
-                    " -o …` goes on");
-      throw;
-    }
-    if (arguments_.save_latents.empty()) std::filesystem::remove(latents);
-    add_timings(result.timings);
-    return result.images;
+    callbacks_.tile = [this](int64_t done, int64_t total) { session_.progress().update("decode", done, total); };
+    return pipeline_->denoise(options_, callbacks_, session_.stop());
   }
 
   /// Denoising is the costly part: its result is on disk before anything can go wrong in the decoder.
@@ -158,6 +156,7 @@ class ImageJob {
   Session& session_;
   NetworkLookup networks_;
   TextToImageOptions options_;
+  TextToImageCallbacks callbacks_;
   std::unique_ptr<TextToImage> pipeline_;
   std::unique_ptr<Preview> preview_;
   RunReport report_;

@@ -1,12 +1,12 @@
 #include <c10/util/Exception.h>
 #include <lightswitch/version.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <memory>
 #include <new>
 #include <ostream>
 
+#include "cli/help_formatter.hpp"
+#include "cli/output_names.hpp"
 #include "cli/session.hpp"
 #include "cli/subcommands.hpp"
 #include "core/nearest_word.hpp"
@@ -68,7 +68,9 @@ int refuse(const CLI::App& app, const std::string& mistake, std::ostream& err) {
 
 int run_job(const Job& job, Session& session, const CLI::App& app, Terminal terminal) {
   try {
-    apply_process_options(session.common());
+    const CommonOptions& common = session.common();
+    apply_process_options(common);
+    if (!common.json.empty() && common.json != "-") check_folder_of(common.json);
     job(session);
     return kDone;
   } catch (const UsageError& error) {
@@ -93,6 +95,7 @@ int run_job(const Job& job, Session& session, const CLI::App& app, Terminal term
 
 int run(int argc, const char* const* argv, Terminal terminal, std::stop_token stop) {
   CLI::App app("lightswitch: latent diffusion with the decoder of your choice", "lightswitch");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", "lightswitch " LIGHTSWITCH_VERSION, "Print the version and leave");
   app.set_help_flag("-h,--help", "Print this help and leave");
   app.require_subcommand(1);

@@ -1,0 +1,95 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/image_io.hpp>
+#include <lightswitch/weights.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command_run.hpp"
+#include "cli/small_package.hpp"
+#include "support/errors.hpp"
+#include "support/files.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/tensors.hpp"
+
+namespace lightswitch {
+namespace {
+
+using testing::close;
+using testing::CommandRun;
+using testing::contains;
+using testing::run_command;
+
+class EncodeCommand : public ::testing::Test {
+ protected:
+  EncodeCommand() { testing::write_small_package(model_.path()); }
+  std::string at(const std::string& name) const { return (folder_ / name).string(); }
+  CommandRun encode(const std::string& input, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all{"encode", input, "-m", model_.path().string(), "-o", at("z.safetensors")};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_command(all);
+  }
+  LatentFile latents() const { return read_latents(folder_ / "z.safetensors"); }
+
+  testing::TemporaryFolder folder_, model_;
+};
+
+TEST_F(EncodeCommand, PadsAndRemembersTheSize) {
+  write_image(folder_ / "a.png", testing::random_tensor({3, 21, 37}, 4).sigmoid());
+  const CommandRun run = encode(at("a.png"), {"--json", "-"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(testing::json_of(run)["encoder"]["name"], "tae");
+  EXPECT_EQ(latents().latents.sizes(), at::IntArrayRef({1, 4, 3, 5}));
+  EXPECT_EQ(latents().width, 37);
+  EXPECT_EQ(latents().height, 21);
+  EXPECT_EQ(latents().space, "small");
+  EXPECT_EQ(latents().kind, LatentKind::diffusion);
+  const CommandRun back = run_command({"decode", at("z.safetensors"), "-m", model_.path().string(), "-o", at("b.png")});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_EQ(read_image(folder_ / "b.png").sizes(), at::IntArrayRef({3, 21, 37}));
+}
+
+TEST_F(EncodeCommand, RawLatentsAreTheSamePictureInAnotherScale) {
+  write_image(folder_ / "a.png", testing::random_tensor({3, 16, 16}, 4).sigmoid());
+  ASSERT_EQ(encode(at("a.png")).code, 0);
+  const at::Tensor diffusion = latents().latents;
+  ASSERT_EQ(encode(at("a.png"), {"--kind", "raw"}).code, 0);
+  EXPECT_EQ(latents().kind, LatentKind::raw);
+  EXPECT_TRUE(close((latents().latents - 0.25) * 1.5, diffusion, 1e-5));
+}
+
+TEST_F(EncodeCommand, AFolderIsTakenByName) {
+  const at::Tensor first = testing::random_tensor({3, 16, 24}, 1).sigmoid(),
+                   second = testing::random_tensor({3, 16, 24}, 2).sigmoid();
+  const testing::TemporaryFolder pictures;
+  write_image(pictures / "b.png", second);
+  write_image(pictures / "a.png", first);
+  testing::write_file(pictures / "notes.txt", "not a picture");
+  ASSERT_EQ(encode(pictures.path().string()).code, 0);
+  const at::Tensor both = latents().latents;
+  EXPECT_EQ(both.sizes(), at::IntArrayRef({2, 4, 2, 3}));
+  ASSERT_EQ(encode((pictures / "a.png").string()).code, 0);
+  EXPECT_TRUE(close(both.narrow(0, 0, 1), latents().latents, 0));
+}
+
+TEST_F(EncodeCommand, PicturesOfTwoSizesAreRefusedByName) {
+  const testing::TemporaryFolder pictures;
+  write_image(pictures / "a.png", at::zeros({3, 16, 24}));
+  write_image(pictures / "b.png", at::zeros({3, 24, 16}));
+  const CommandRun run = encode(pictures.path().string());
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, (pictures / "b.png").string()));
+  EXPECT_TRUE(contains(run.err, "expected 24x16, found 16x24"));
+  EXPECT_TRUE(testing::names_in(folder_.path()).empty());
+}
+
+TEST_F(EncodeCommand, AnEmptyFolderHoldsNoPictures) {
+  const testing::TemporaryFolder pictures;
+  const CommandRun run = encode(pictures.path().string());
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "no pictures in this folder"));
+}
+
+}  // namespace
+}  // namespace lightswitch

@@ -1,0 +1,201 @@
+// `lightswitch inspect` and `lightswitch decoders`.
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/image_io.hpp>
+#include <lightswitch/weights.hpp>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "cli/command_run.hpp"
+#include "cli/small_package.hpp"
+#include "support/errors.hpp"
+#include "support/files.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace lightswitch {
+namespace {
+
+using testing::CommandRun;
+using testing::contains;
+using testing::run_command;
+using testing::TemporaryFolder;
+using Json = nlohmann::ordered_json;
+
+/// The report on a sound file.
+Json sound(const std::filesystem::path& path) {
+  const CommandRun run = run_command({"inspect", path.string(), "--json", "-"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  const Json report = testing::json_of(run);
+  EXPECT_TRUE(report["problems"].empty());
+  return report;
+}
+
+/// The report on a faulty one: exit code 1, and its first problem on standard error too.
+Json faulty(const std::filesystem::path& path, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> all{"inspect", path.string(), "--json", "-"};
+  all.insert(all.end(), more.begin(), more.end());
+  const CommandRun run = run_command(all);
+  EXPECT_EQ(run.code, 1);
+  const Json report = testing::json_of(run);
+  EXPECT_FALSE(report["problems"].empty());
+  if (!report["problems"].empty()) {
+    EXPECT_TRUE(contains(run.err, report["problems"][0].get<std::string>()));
+  }
+  return report;
+}
+
+TEST(Inspect, WeightsTellFamilySizeAndCost) {
+  const TemporaryFolder folder;
+  save_safetensors(folder / "tae.safetensors", testing::tiny_autoencoder(1), {{"author", "nobody"}});
+  const Json report = sound(folder / "tae.safetensors");
+  EXPECT_EQ(report["type"], "weights");
+  EXPECT_EQ(report["family"], "taming");
+  EXPECT_EQ(report["tensors"], 62);
+  EXPECT_EQ(report["metadata"]["author"], "nobody");
+  EXPECT_EQ(report["decoder"]["latents"]["channels"], 4);
+  EXPECT_EQ(report["decoder"]["latents"]["factor"], 8);
+  // conv_in, four blocks of three, three upsamplers, conv_out
+  EXPECT_EQ(report["decoder"]["parameters"], (4 * 9 * 8 + 8) + 12 * (8 * 9 * 8 + 8) + 3 * 8 * 9 * 8 + (8 * 9 * 3 + 3));
+  EXPECT_GT(report["decoder"]["gmac_512"], 0.1);
+  EXPECT_GT(report["encoder"]["parameters"], 1000);
+}
+
+TEST(Inspect, TheTextSaysTheSame) {
+  const TemporaryFolder folder;
+  save_safetensors(folder / "tae.safetensors", testing::tiny_autoencoder(1));
+  const CommandRun run = run_command({"inspect", (folder / "tae.safetensors").string()});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_TRUE(contains(run.out, "type: weights\n"));
+  EXPECT_TRUE(contains(run.out, "family: taming\n"));
+  EXPECT_TRUE(contains(run.out, "  parameters: "));
+}
+
+TEST(Inspect, MissingTensorsAreTold) {
+  const TemporaryFolder folder;
+  auto weights = testing::tiny_autoencoder(1);
+  weights.erase("decoder.layers.5.conv.2.weight");
+  save_safetensors(folder / "tae.safetensors", weights);
+  const Json report = faulty(folder / "tae.safetensors");
+  EXPECT_EQ(report["family"], "taming");
+  EXPECT_TRUE(contains(report["problems"][0], "layers.5.conv.2.weight"));
+}
+
+TEST(Inspect, AForeignFileIsNoFamilys) {
+  const TemporaryFolder folder;
+  save_safetensors(folder / "a.safetensors", {{"bert.embeddings", at::zeros({4, 4})}});
+  EXPECT_TRUE(contains(faulty(folder / "a.safetensors")["problems"][0], "no decoder family"));
+  EXPECT_TRUE(contains(faulty(folder / "a.safetensors", {"--as", "kl"})["problems"][0], "a.safetensors"));
+  EXPECT_TRUE(contains(faulty(folder / "a.safetensors", {"--as", "klx"})["problems"][0], "unknown decoder family"));
+}
+
+TEST(Inspect, LatentFiles) {
+  const TemporaryFolder folder;
+  LatentFile content;
+  content.latents = at::ones({2, 4, 3, 5});
+  content.latents[0][0][0][0] = 3;
+  content.space = "sd1";
+  content.prompt = "a red house";
+  content.seed = 9;
+  write_latents(folder / "z.safetensors", content);
+  const Json report = sound(folder / "z.safetensors");
+  EXPECT_EQ(report["type"], "latents");
+  EXPECT_EQ(report["shape"], (Json{2, 4, 3, 5}));
+  EXPECT_EQ(report["space"], "sd1");
+  EXPECT_EQ(report["prompt"], "a red house");
+  EXPECT_EQ(report["seed"], 9);
+  EXPECT_NEAR(report["mean"], 1 + 2.0 / 120, 1e-9);
+}
+
+TEST(Inspect, LatentsThatAreNotNumbersAreAProblem) {
+  const TemporaryFolder folder;
+  LatentFile content;
+  content.latents = at::full({1, 4, 2, 2}, std::numeric_limits<float>::infinity());
+  write_latents(folder / "z.safetensors", content);
+  EXPECT_TRUE(contains(faulty(folder / "z.safetensors")["problems"][0], "NaN or infinity"));
+}
+
+TEST(Inspect, PicturesShowTheirText) {
+  const TemporaryFolder folder;
+  write_image(folder / "a.png", at::zeros({3, 5, 7}), {.text = {{"parameters", "a red house"}}});
+  const Json report = sound(folder / "a.png");
+  EXPECT_EQ(report["type"], "picture");
+  EXPECT_EQ(report["width"], 7);
+  EXPECT_EQ(report["height"], 5);
+  EXPECT_EQ(report["text"]["parameters"], "a red house");
+}
+
+TEST(Inspect, UnknownFilesAreNamedForWhatTheyLookLike) {
+  const TemporaryFolder folder;
+  testing::write_file(folder / "a.safetensors", "<!DOCTYPE html><html></html>");
+  const Json report = faulty(folder / "a.safetensors");
+  EXPECT_EQ(report["type"], "unknown");
+  EXPECT_TRUE(contains(report["problems"][0], "HTML"));
+  faulty(testing::write_file(folder / "empty", ""));
+  EXPECT_EQ(faulty(folder.path())["type"], "folder");
+}
+
+TEST(Inspect, AMissingPathIsAFailure) {
+  const CommandRun run = run_command({"inspect", "no/such/file"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "no/such/file"));
+}
+
+class PackageTest : public ::testing::Test {
+ protected:
+  PackageTest() { testing::write_small_package(folder_.path()); }
+  TemporaryFolder folder_;
+};
+
+TEST_F(PackageTest, ASoundPackage) {
+  const Json report = sound(folder_.path());
+  EXPECT_EQ(report["type"], "package");
+  EXPECT_EQ(report["name"], "small");
+  EXPECT_EQ(report["latent_spaces"], Json{"small"});
+  EXPECT_EQ(report["default_decoder"], "tae");
+  EXPECT_EQ(report["decoders"].size(), 2u);
+}
+
+TEST_F(PackageTest, AChangedFileIsNamed) {
+  std::string bytes = testing::read_file(folder_ / "denoiser.pt");
+  bytes[bytes.size() / 2] ^= 1;
+  testing::write_file(folder_ / "denoiser.pt", bytes);
+  EXPECT_TRUE(contains(faulty(folder_.path())["problems"][0], "denoiser.pt: sha256"));
+}
+
+TEST_F(PackageTest, ATorchScriptPartSaysSo) {
+  const Json report = sound(folder_ / "denoiser.pt");
+  EXPECT_EQ(report["type"], "torchscript");
+}
+
+TEST_F(PackageTest, DecodersAreListed) {
+  const CommandRun run = run_command({"decoders", "-m", folder_.path().string()});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(contains(run.out, "decoders of small (default: tae)"));
+  for (const char* word : {"other", "taming", "other.safetensors", "GMAC at 512", "kl ", "vit "})
+    EXPECT_TRUE(contains(run.out, word));
+}
+
+TEST_F(PackageTest, DecodersAsJson) {
+  const Json report = testing::json_of(run_command({"decoders", "-m", folder_.path().string(), "--json", "-"}));
+  ASSERT_EQ(report["decoders"].size(), 2u);
+  const Json& tae = report["decoders"][1];
+  EXPECT_EQ(tae["name"], "tae");
+  EXPECT_EQ(tae["family"], "taming");
+  EXPECT_EQ(tae["space"], "small");
+  EXPECT_GT(tae["parameters"], 1000);
+  EXPECT_GT(tae["gmac_512"], 0.1);
+  EXPECT_EQ(report["families"].size(), 3u);
+}
+
+TEST_F(PackageTest, AModelIsFoundByNameUnderTheNamedRoot) {
+  ::setenv("LIGHTSWITCH_MODELS", folder_.path().parent_path().c_str(), 1);
+  const CommandRun run = run_command({"decoders", "-m", folder_.path().filename().string()});
+  ::unsetenv("LIGHTSWITCH_MODELS");
+  EXPECT_EQ(run.code, 0) << run.err;
+}
+
+}  // namespace
+}  // namespace lightswitch

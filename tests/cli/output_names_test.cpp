@@ -1,0 +1,34 @@
+#include "cli/output_names.hpp"
+
+#include <gtest/gtest.h>
+
+#include "cli/common_options.hpp"
+#include "support/errors.hpp"
+
+namespace lightswitch::cli {
+namespace {
+
+using Names = std::vector<std::filesystem::path>;
+
+TEST(OutputNames, PatternsCountFromZero) {
+  EXPECT_EQ(output_names("out/a-%d.png", 3), (Names{"out/a-0.png", "out/a-1.png", "out/a-2.png"}));
+  EXPECT_EQ(output_names("a%04d.png", 2), (Names{"a0000.png", "a0001.png"}));
+  EXPECT_EQ(output_names("%03d.png", 1001).back(), "1000.png");
+}
+
+TEST(OutputNames, WithoutAPatternLaterPicturesAreNumbered) {
+  EXPECT_EQ(output_names("out.d/a.png", 1), (Names{"out.d/a.png"}));
+  EXPECT_EQ(output_names("out.d/a.png", 3), (Names{"out.d/a.png", "out.d/a_2.png", "out.d/a_3.png"}));
+}
+
+TEST(OutputNames, ADoubledSignIsOne) {
+  EXPECT_EQ(output_names("100%%-%d.png", 1), (Names{"100%-0.png"}));
+}
+
+TEST(OutputNames, OtherPatternsAreWrongUsage) {
+  for (const char* pattern : {"a%s.png", "a%.png", "a%", "%d-%d.png", "%5x.png", "%000000009d.png", "%4%.png"})
+    EXPECT_EQ(testing::expect_error<UsageError>([&] { output_names(pattern, 1); }).detail().found, pattern);
+}
+
+}  // namespace
+}  // namespace lightswitch::cli
