@@ -1,11 +1,9 @@
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
-#include <algorithm>
 
 #include "kl/blocks.hpp"
 #include "kl/names.hpp"
 #include "kl/networks.hpp"
+#include "nn/network.hpp"
 
 namespace lightswitch::kl {
 namespace {
@@ -16,40 +14,21 @@ struct UpStage {
   std::vector<nn::UpsampleConv2d> upsampler;  // none in the last stage
 };
 
-class KlDecoder final : public Decoder {
+class KlDecoder final : public nn::DecoderNetwork {
  public:
   explicit KlDecoder(const NetworkRequest& request)
       : KlDecoder(request, nn::WeightLoader(request, kDecoder, {kEncoder, "quant_conv."})) {}
 
-  const LatentSpec& spec() const override { return spec_; }
-  const NetworkInfo& info() const override { return info_; }
-
-  at::Tensor forward(const at::Tensor& latents, std::stop_token stop) const override {
-    nn::require_input(latents, "latents", spec_.channels);
-    const c10::NoGradGuard no_grad;
-    nn::Run run = nn::Run::compute(std::move(stop));
-    return pass(run, latents);
-  }
-
-  int64_t macs(int64_t h, int64_t w) const override {
-    nn::Run run = nn::Run::count();
-    pass(run, at::empty({1, spec_.channels, h, w}, at::kMeta));
-    return run.macs();
-  }
-
  private:
   KlDecoder(const NetworkRequest& request, nn::WeightLoader loader)
-      : dtype_(loader.dtype()),
-        device_(loader.device()),
-        plan_(read_plan(loader)),
-        mid_(loader, mid_width(loader), plan_) {
+      : nn::DecoderNetwork(request), plan_(read_plan(loader)), mid_(loader, mid_width(loader), plan_) {
     const int64_t channels = conv_axis(loader, "conv_in.weight", 1, 4);
     const std::string post_quant = "post_quant_conv";
     if (loader.has_absolute(post_quant + ".weight")) {
       const at::Tensor weight = loader.take_absolute(post_quant + ".weight", {channels, channels, 1, 1});
       const at::Tensor bias = loader.take_absolute(post_quant + ".bias", {channels});
       post_quant_.emplace_back(weight, bias, nn::ConvShape{.in = channels, .out = channels, .kernel = 1},
-                               nn::Activation::none, dtype_, device_);
+                               nn::Activation::none, loader.dtype(), loader.device());
     }
     conv_in_ = nn::Conv2d(loader, "conv_in", {.in = channels, .out = mid_width(loader)});
 
@@ -66,33 +45,29 @@ class KlDecoder final : public Decoder {
     conv_out_ = nn::Conv2d(loader, "conv_out", {.in = width, .out = 3});
     loader.finish();
 
-    spec_ = make_spec(channels, int64_t(1) << (std::max<size_t>(stages_.size(), 1) - 1), request.config);
+    spec_ = make_spec(channels, stages_.size(), request);
     const std::vector<int64_t> from_full_size(widths.rbegin(), widths.rend());
     info_ = {"kl", describe(from_full_size, stages_.empty() ? 0 : stages_[0].resnets.size(), mid_.attends()),
              loader.parameters(), nn::resolve_dtype(request.dtype, request.device)};
   }
 
-  at::Tensor pass(nn::Run& run, const at::Tensor& latents) const {
-    at::Tensor x = nn::enter(run, latents, dtype_, device_);
+  at::Tensor pass(nn::Run& run, const at::Tensor& latents) const override {
+    at::Tensor x = latents;
     for (const nn::Conv2d& conv : post_quant_) x = conv(run, x);
     x = mid_(run, conv_in_(run, x));
     for (const UpStage& stage : stages_) {
       for (const ResidualBlock& block : stage.resnets) x = block(run, x);
       for (const nn::UpsampleConv2d& upsample : stage.upsampler) x = upsample(run, x);
     }
-    return nn::leave(run, conv_out_(run, norm_out_(run, x)));
+    return conv_out_(run, norm_out_(run, x));
   }
 
-  at::ScalarType dtype_;
-  c10::Device device_;
   Plan plan_;
   MidBlock mid_;
   std::vector<nn::Conv2d> post_quant_;  // none or one
   nn::Conv2d conv_in_, conv_out_;
   std::vector<UpStage> stages_;
   nn::GroupNorm norm_out_;
-  LatentSpec spec_;
-  NetworkInfo info_;
 };
 
 }  // namespace

@@ -1,11 +1,9 @@
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
-#include <algorithm>
 
 #include "kl/blocks.hpp"
 #include "kl/names.hpp"
 #include "kl/networks.hpp"
+#include "nn/network.hpp"
 
 namespace lightswitch::kl {
 namespace {
@@ -16,33 +14,14 @@ struct DownStage {
   std::vector<nn::Conv2d> downsampler;  // none in the last stage
 };
 
-class KlEncoder final : public Encoder {
+class KlEncoder final : public nn::EncoderNetwork {
  public:
   explicit KlEncoder(const NetworkRequest& request)
       : KlEncoder(request, nn::WeightLoader(request, kEncoder, {kDecoder, "post_quant_conv."})) {}
 
-  const LatentSpec& spec() const override { return spec_; }
-  const NetworkInfo& info() const override { return info_; }
-
-  at::Tensor forward(const at::Tensor& pictures, std::stop_token stop) const override {
-    nn::require_input(pictures, "pictures", 3, spec_.factor);
-    const c10::NoGradGuard no_grad;
-    nn::Run run = nn::Run::compute(std::move(stop));
-    return pass(run, pictures);
-  }
-
-  int64_t macs(int64_t height, int64_t width) const override {
-    nn::Run run = nn::Run::count();
-    pass(run, at::empty({1, 3, height, width}, at::kMeta));
-    return run.macs();
-  }
-
  private:
   KlEncoder(const NetworkRequest& request, nn::WeightLoader loader)
-      : dtype_(loader.dtype()),
-        device_(loader.device()),
-        plan_(read_plan(loader)),
-        mid_(loader, mid_width(loader), plan_) {
+      : nn::EncoderNetwork(request), plan_(read_plan(loader)), mid_(loader, mid_width(loader), plan_) {
     const std::vector<int64_t> widths = stage_widths(loader, "down_blocks");
     int64_t width = conv_axis(loader, "conv_in.weight", 0, widths.empty() ? mid_width(loader) : widths[0]);
     conv_in_ = nn::Conv2d(loader, "conv_in", {.in = 3, .out = width});
@@ -63,7 +42,7 @@ class KlEncoder final : public Encoder {
     load_moments(loader, channels);
     loader.finish();
 
-    spec_ = make_spec(channels, int64_t(1) << (std::max<size_t>(stages_.size(), 1) - 1), request.config);
+    spec_ = make_spec(channels, stages_.size(), request);
     info_ = {"kl", describe(widths, stages_.empty() ? 0 : stages_[0].resnets.size(), mid_.attends()),
              loader.parameters(), nn::resolve_dtype(request.dtype, request.device)};
   }
@@ -80,27 +59,23 @@ class KlEncoder final : public Encoder {
       weight = at::matmul(mix, weight.reshape({moments, -1})).view({moments, width, 3, 3});
     }
     conv_out_ = nn::Conv2d(weight.narrow(0, 0, channels), bias.narrow(0, 0, channels), {.in = width, .out = channels},
-                           nn::Activation::none, dtype_, device_);
+                           nn::Activation::none, loader.dtype(), loader.device());
   }
 
-  at::Tensor pass(nn::Run& run, const at::Tensor& pictures) const {
-    at::Tensor x = conv_in_(run, nn::enter(run, pictures, dtype_, device_));
+  at::Tensor pass(nn::Run& run, const at::Tensor& pictures) const override {
+    at::Tensor x = conv_in_(run, pictures);
     for (const DownStage& stage : stages_) {
       for (const ResidualBlock& block : stage.resnets) x = block(run, x);
       for (const nn::Conv2d& downsample : stage.downsampler) x = downsample(run, x);
     }
-    return nn::leave(run, conv_out_(run, norm_out_(run, mid_(run, x))));
+    return conv_out_(run, norm_out_(run, mid_(run, x)));
   }
 
-  at::ScalarType dtype_;
-  c10::Device device_;
   Plan plan_;
   MidBlock mid_;
   nn::Conv2d conv_in_, conv_out_;
   std::vector<DownStage> stages_;
   nn::GroupNorm norm_out_;
-  LatentSpec spec_;
-  NetworkInfo info_;
 };
 
 }  // namespace

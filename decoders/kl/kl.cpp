@@ -1,5 +1,7 @@
 #include "kl/kl.hpp"
 
+#include <lightswitch/error.hpp>
+
 #include "kl/names.hpp"
 #include "kl/networks.hpp"
 #include "nn/weight_loader.hpp"
@@ -7,6 +9,7 @@
 namespace lightswitch::kl {
 namespace {
 
+constexpr size_t kMostStages = 16;
 constexpr double kStableDiffusionScale = 0.18215;
 
 bool recognises(const WeightSource& weights) {
@@ -15,15 +18,18 @@ bool recognises(const WeightSource& weights) {
 
 }  // namespace
 
-LatentSpec make_spec(int64_t channels, int64_t factor, const Config& config) {
+LatentSpec make_spec(int64_t channels, size_t stages, const NetworkRequest& request) {
+  if (stages < 1 || stages > kMostStages)
+    throw WeightsError("not a usable number of stages",
+                       {request.weights->origin(), "", "1 to " + std::to_string(kMostStages), std::to_string(stages)});
   LatentSpec spec;
   spec.channels = channels;
-  spec.factor = factor;
+  spec.factor = int64_t(1) << (stages - 1);
   spec.network_input = LatentKind::raw;
   spec.scaling_factor = kStableDiffusionScale;
   spec.output_range = OutputRange::signed_unit;
   spec.global_operations = true;
-  nn::apply_common_config(spec, config);
+  nn::apply_common_config(spec, request.config);
   return spec;
 }
 

@@ -1,6 +1,7 @@
 #include <lightswitch/error.hpp>
 
 #include <charconv>
+#include <cmath>
 
 #include "nn/weight_loader.hpp"
 
@@ -26,7 +27,9 @@ int64_t config_int(const Config& config, const std::string& key, int64_t fallbac
 }
 
 double config_double(const Config& config, const std::string& key, double fallback) {
-  return config_number<double>(config, key, fallback, "a number");
+  const double value = config_number<double>(config, key, fallback, "a number");
+  if (!std::isfinite(value)) throw OptionError("out of range", {"", key, "a finite number", config.at(key)});
+  return value;
 }
 
 std::string config_text(const Config& config, const std::string& key, const std::string& fallback) {
@@ -35,9 +38,10 @@ std::string config_text(const Config& config, const std::string& key, const std:
 }
 
 void apply_common_config(LatentSpec& spec, const Config& config) {
-  spec.scaling_factor = config_double(config, "scaling_factor", spec.scaling_factor);
-  if (!(spec.scaling_factor > 0))
-    throw OptionError("out of range", {"", "scaling_factor", "a number above 0", config.at("scaling_factor")});
+  const double scale = config_double(config, "scaling_factor", spec.scaling_factor);
+  if (!(scale > 0))
+    throw OptionError("out of range", {"", "scaling_factor", "a number above 0", std::to_string(scale)});
+  spec.scaling_factor = scale;
   // diffusers writes null where a model has no shift.
   if (config_text(config, "shift_factor", "null") != "null")
     spec.shift_factor = config_double(config, "shift_factor", spec.shift_factor);

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "nn/layers.hpp"
+#include "nn/packed_conv.hpp"
 
 namespace lightswitch::nn {
 namespace {
@@ -13,6 +14,19 @@ ConvShape with_padding(ConvShape shape) {
 
 int64_t output_size(const ConvShape& shape, int64_t size) {
   return (size + shape.pad_begin + shape.pad_end - shape.kernel) / shape.stride + 1;
+}
+
+bool is_even(const ConvShape& shape) {
+  return shape.pad_begin == shape.pad_end;
+}
+
+/// Padding the convolution does itself; uneven padding is done before it.
+int64_t own_padding(const ConvShape& shape) {
+  return is_even(shape) ? shape.pad_begin : 0;
+}
+
+at::Tensor pad(const at::Tensor& x, const ConvShape& shape) {
+  return at::constant_pad_nd(x, {shape.pad_begin, shape.pad_end, shape.pad_begin, shape.pad_end});
 }
 
 at::Tensor taken_weight(WeightLoader& loader, const std::string& name, const ConvShape& shape) {
@@ -32,10 +46,18 @@ Conv2d::Conv2d(WeightLoader& loader, const std::string& name, const ConvShape& s
 Conv2d::Conv2d(const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act,
                at::ScalarType dtype, c10::Device device)
     // copy=true: the network must not depend on the file's mapping.
-    : weight_(weight.to(weight.options().dtype(dtype).device(device), false, true, at::MemoryFormat::ChannelsLast)),
+    : weight_(weight.to(weight.options().dtype(dtype).device(device), false, true)),
       bias_(bias.defined() ? bias.to(bias.options().dtype(dtype).device(device), false, true) : at::Tensor()),
       shape_(with_padding(shape)),
-      act_(act) {}
+      act_(act) {
+  // Groups of channels gain nothing from packing.
+  if (shape_.groups == 1)
+    packed_ = PackedConv::make(weight_, bias_, {.stride = shape_.stride, .padding = own_padding(shape_)}, act_);
+  if (packed_)
+    weight_ = bias_ = at::Tensor();
+  else
+    weight_ = weight_.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 at::Tensor Conv2d::operator()(Run& run, const at::Tensor& x, const at::Tensor& residual) const {
   run.checkpoint();
@@ -44,12 +66,11 @@ at::Tensor Conv2d::operator()(Run& run, const at::Tensor& x, const at::Tensor& r
     run.add_macs(x.size(0) * height * width * shape_.out * (shape_.in / shape_.groups) * shape_.kernel * shape_.kernel);
     return at::empty({x.size(0), shape_.out, height, width}, x.options());
   }
-  const bool even = shape_.pad_begin == shape_.pad_end;
-  const at::Tensor padded =
-      even ? x : at::constant_pad_nd(x, {shape_.pad_begin, shape_.pad_end, shape_.pad_begin, shape_.pad_end});
-  at::Tensor y = at::conv2d(padded, weight_, bias_, shape_.stride, even ? shape_.pad_begin : 0, 1, shape_.groups);
+  const at::Tensor padded = is_even(shape_) ? x : pad(x, shape_);
+  if (packed_) return (*packed_)(run, padded, residual);
+  at::Tensor y = at::conv2d(padded, weight_, bias_, shape_.stride, own_padding(shape_), 1, shape_.groups);
   if (residual.defined()) y.add_(residual);
-  return activate(run, y, act_);
+  return activate(run, std::move(y), act_);
 }
 
 }  // namespace lightswitch::nn

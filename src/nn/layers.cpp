@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
+#include "nn/ownership.hpp"
+
 namespace lightswitch::nn {
 
 void require_input(const at::Tensor& x, const char* name, int64_t channels, int64_t multiple) {
@@ -36,24 +38,25 @@ at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor) {
   return at::pixel_unshuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor activate(Run& run, const at::Tensor& x, Activation act) {
+at::Tensor activate(Run& run, at::Tensor x, Activation act) {
   if (run.counting()) return x;
+  const bool in_place = is_sole_owner(x);
   switch (act) {
     case Activation::relu:
-      return at::relu(x);
+      return in_place ? x.relu_() : at::relu(x);
     case Activation::silu:
-      return at::silu(x);
+      return in_place ? at::silu_(x) : at::silu(x);
     case Activation::gelu:
-      return at::gelu(x);
+      return in_place ? at::gelu_(x) : at::gelu(x);
     case Activation::none:
       break;
   }
   return x;
 }
 
-at::Tensor add(Run& run, const at::Tensor& a, const at::Tensor& b) {
+at::Tensor add(Run& run, at::Tensor a, const at::Tensor& b) {
   if (run.counting()) return a;
-  return at::add(a, b);
+  return is_sole_owner(a) ? a.add_(b) : at::add(a, b);
 }
 
 }  // namespace lightswitch::nn

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "nn/run.hpp"
@@ -10,8 +11,10 @@
 
 /// Layers that decoder families are made of. Activations are channels_last [N, C, H, W] in the loader's dtype from the
 /// first layer to the last. This is the one place where execution is tuned: families say what is computed, layers
-/// decide how.
+/// decide how. Layers that take their input by value write the result over it when it is a temporary.
 namespace lightswitch::nn {
+
+class PackedConv;
 
 enum class Activation { none, relu, silu, gelu };
 
@@ -47,6 +50,7 @@ class Conv2d {
   const ConvShape& shape() const { return shape_; }
 
  private:
+  std::shared_ptr<const PackedConv> packed_;  // null where oneDNN does not serve; then the tensors below do
   at::Tensor weight_, bias_;
   ConvShape shape_;
   Activation act_ = Activation::none;
@@ -61,6 +65,7 @@ class UpsampleConv2d {
   at::Tensor operator()(Run& run, const at::Tensor& x) const;
 
  private:
+  std::shared_ptr<const PackedConv> packed_;  // as in Conv2d
   at::Tensor weight_, bias_;
   int64_t in_ = 0, out_ = 0;
 };
@@ -71,7 +76,7 @@ class GroupNorm {
   GroupNorm() = default;
   GroupNorm(WeightLoader& loader, const std::string& name, int64_t channels, int64_t groups, double eps,
             Activation act = Activation::none);
-  at::Tensor operator()(Run& run, const at::Tensor& x) const;
+  at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
   at::Tensor weight_, bias_;
@@ -86,7 +91,7 @@ class RmsNorm2d {
   RmsNorm2d() = default;
   RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t channels, double eps,
             Activation act = Activation::none);
-  at::Tensor operator()(Run& run, const at::Tensor& x) const;
+  at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
   at::Tensor weight_, bias_;
@@ -102,7 +107,7 @@ at::Tensor attention(Run& run, const at::Tensor& q, const at::Tensor& k, const a
 at::Tensor pixel_shuffle(Run& run, const at::Tensor& x, int64_t factor);
 at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor);
 
-at::Tensor activate(Run& run, const at::Tensor& x, Activation act);
-at::Tensor add(Run& run, const at::Tensor& a, const at::Tensor& b);
+at::Tensor activate(Run& run, at::Tensor x, Activation act);
+at::Tensor add(Run& run, at::Tensor a, const at::Tensor& b);
 
 }  // namespace lightswitch::nn

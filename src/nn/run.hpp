@@ -10,7 +10,8 @@
 namespace lightswitch::nn {
 
 /// One pass through a network. Layers compute in it, or only count: then tensors live on the meta device, no arithmetic
-/// is done and the layers add up their multiply-adds. Belongs to one thread.
+/// is done and the layers add up their multiply-adds, as the network defines them: a layer that gets by with fewer
+/// counts them all the same, so that figures compare with published ones. Belongs to one thread.
 class Run {
  public:
   static Run compute(std::stop_token stop = {}) { return Run(false, std::move(stop)); }

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "nn/layers.hpp"
+#include "nn/packed_conv.hpp"
 
 namespace lightswitch::nn {
 namespace {
@@ -21,8 +22,13 @@ UpsampleConv2d::UpsampleConv2d(WeightLoader& loader, const std::string& name, in
     : in_(in), out_(out) {
   const at::Tensor weight = loader.take(name + ".weight", {out, in, 3, 3});
   const auto options = weight.options().dtype(loader.dtype()).device(loader.device());
-  weight_ = phase_weights(weight).to(options).contiguous(at::MemoryFormat::ChannelsLast);
+  weight_ = phase_weights(weight).to(options);
   if (bias) bias_ = loader.take(name + ".bias", {out}).to(options, false, true);
+  packed_ = PackedConv::make(weight_, bias_, {.stride = 2, .padding = 1, .transposed = true}, Activation::none);
+  if (packed_)
+    weight_ = bias_ = at::Tensor();
+  else
+    weight_ = weight_.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 at::Tensor UpsampleConv2d::operator()(Run& run, const at::Tensor& x) const {
@@ -31,6 +37,7 @@ at::Tensor UpsampleConv2d::operator()(Run& run, const at::Tensor& x) const {
     run.add_macs(x.size(0) * 4 * x.size(2) * x.size(3) * out_ * in_ * 9);
     return at::empty({x.size(0), out_, 2 * x.size(2), 2 * x.size(3)}, x.options());
   }
+  if (packed_) return (*packed_)(run, x);
   return at::conv_transpose2d(x, weight_, bias_, 2, 1);
 }
 

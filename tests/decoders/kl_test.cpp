@@ -2,13 +2,12 @@
 #include <gtest/gtest.h>
 #include <lightswitch/error.hpp>
 
-#include <stop_token>
-#include <thread>
-
 #include "kl/kl.hpp"
 #include "support/errors.hpp"
+#include "support/network_contract.hpp"
 #include "support/reference_case.hpp"
 #include "support/tensors.hpp"
+#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -17,26 +16,17 @@ using testing::close;
 using testing::contains;
 using testing::expect_error;
 using testing::stored_case;
-
-using Tensors = std::map<std::string, at::Tensor>;
-
-Tensors tensors_of(const WeightSource& weights) {
-  Tensors tensors;
-  for (const TensorInfo& info : weights.tensors()) tensors[info.name] = weights.read(info.name);
-  return tensors;
-}
-
-NetworkRequest with_tensors(NetworkRequest request, Tensors tensors) {
-  request.weights = weights_from_memory(std::move(tensors), "changed.safetensors");
-  return request;
-}
+using testing::Tensors;
+using testing::tensors_of;
+using testing::weightless;
+using testing::with_tensors;
 
 /// Shapes of Stable Diffusion's decoder without a number in them, for counting.
 NetworkRequest stable_diffusion_shapes() {
   Tensors tensors;
   const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
-    tensors[name + ".weight"] = at::zeros({1}).expand(shape);
-    tensors[name + ".bias"] = at::zeros({1}).expand({shape[0]});
+    tensors[name + ".weight"] = weightless(shape);
+    tensors[name + ".bias"] = weightless({shape[0]});
   };
   const auto resnet = [&](const std::string& name, int64_t in, int64_t out) {
     add(name + ".norm1", {in});
@@ -81,6 +71,8 @@ struct PythonCase {
   const char* name;
   const char* config;
   const char* latent;
+
+  friend std::ostream& operator<<(std::ostream& out, const PythonCase& test) { return out << test.name; }
 };
 
 class KlPython : public ::testing::TestWithParam<PythonCase> {};
@@ -147,34 +139,20 @@ TEST(Kl, BFloat16StaysCloseToFp32) {
 
 TEST(Kl, PicturesOfABatchEqualThoseMadeAlone) {
   const auto reference = stored_case("kl");
-  const auto decoder = kl::family().make_decoder(reference.request);
-  const at::Tensor other = reference.decoder_input.flip({3}) * 0.5;
-  const at::Tensor both = decoder->forward(at::cat({reference.decoder_input, other}));
-  EXPECT_TRUE(close(both.narrow(0, 0, 1), decoder->forward(reference.decoder_input), 1e-5));
-  EXPECT_TRUE(close(both.narrow(0, 1, 1), decoder->forward(other), 1e-5));
+  testing::expect_batch_equals_single(*kl::family().make_decoder(reference.request), reference.decoder_input);
+  testing::expect_batch_equals_single(*kl::family().make_encoder(reference.request), reference.encoder_input);
 }
 
 TEST(Kl, StopsBetweenLayersAndStaysUsable) {
   const auto reference = stored_case("kl");
-  const auto decoder = kl::family().make_decoder(reference.request);
-  std::stop_source source;
-  source.request_stop();
-  EXPECT_THROW(decoder->forward(reference.decoder_input, source.get_token()), Cancelled);
-  EXPECT_TRUE(close(decoder->forward(reference.decoder_input), reference.decoder_output, testing::kParity));
+  const at::Tensor large = testing::random_tensor({1, 4, 160, 160});
+  testing::expect_cancellable(*kl::family().make_decoder(reference.request), large, reference.decoder_input);
 }
 
 TEST(Kl, ServesTwoThreadsAtOnce) {
   const auto reference = stored_case("kl");
-  const auto decoder = kl::family().make_decoder(reference.request);
-  std::vector<at::Tensor> pictures(2);
-  {
-    std::vector<std::jthread> threads;
-    for (at::Tensor& picture : pictures)
-      threads.emplace_back([&] {
-        for (int round = 0; round < 5; ++round) picture = decoder->forward(reference.decoder_input);
-      });
-  }
-  for (const at::Tensor& picture : pictures) EXPECT_TRUE(close(picture, reference.decoder_output, testing::kParity));
+  testing::expect_thread_safe(*kl::family().make_decoder(reference.request), reference.decoder_input,
+                              reference.decoder_output, testing::kParity);
 }
 
 TEST(Kl, RefusesLatentsOfAnotherShape) {

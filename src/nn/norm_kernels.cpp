@@ -1,0 +1,192 @@
+#include "nn/norm_kernels.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "nn/vector_code.hpp"
+
+namespace lightswitch::nn {
+namespace {
+
+/// Rows are summed in fp32 for this many pixels, then in double: fast, and exact enough for any picture.
+constexpr int64_t kBlock = 128;
+/// Numbers below which starting another thread does not pay.
+constexpr int64_t kGrain = 32768;
+
+template <Activation act>
+[[gnu::always_inline]] inline float activated(float x) {
+  if constexpr (act == Activation::relu) return x > 0.f ? x : 0.f;
+  if constexpr (act == Activation::silu) return x / (1.f + fast_exp(-x));
+  return x;
+}
+
+/// Per channel: sums of (x - pivot) and of its square. The pivot keeps numbers far from zero from losing their spread.
+template <typename T>
+struct SumRows {
+  [[gnu::always_inline]] static inline void run(const T* x, int64_t rows, int64_t channels, const float* pivot,
+                                                float* sum, float* squares) {
+    for (int64_t row = 0; row < rows; ++row, x += channels) {
+      for (int64_t c = 0; c < channels; ++c) {
+        const float distance = widen(x[c]) - pivot[c];
+        sum[c] += distance;
+        squares[c] += distance * distance;
+      }
+    }
+  }
+};
+
+template <typename T, Activation act>
+struct ScaleRows {
+  [[gnu::always_inline]] static inline void run(const T* x, int64_t rows, int64_t channels, const float* scale,
+                                                const float* shift, T* y) {
+    for (int64_t row = 0; row < rows; ++row, x += channels, y += channels)
+      for (int64_t c = 0; c < channels; ++c) y[c] = narrow<T>(activated<act>(widen(x[c]) * scale[c] + shift[c]));
+  }
+};
+
+template <typename T, Activation act>
+struct RmsRows {
+  [[gnu::always_inline]] static inline void run(const T* x, int64_t rows, int64_t channels, const float* weight,
+                                                const float* bias, float eps, T* y) {
+    constexpr int64_t lanes = 16;
+    for (int64_t row = 0; row < rows; ++row, x += channels, y += channels) {
+      float partial[lanes] = {};
+      int64_t c = 0;
+      for (; c + lanes <= channels; c += lanes)
+        for (int64_t lane = 0; lane < lanes; ++lane) partial[lane] += widen(x[c + lane]) * widen(x[c + lane]);
+      float sum = 0;
+      for (; c < channels; ++c) sum += widen(x[c]) * widen(x[c]);
+      for (const float part : partial) sum += part;
+      const float scale = 1.f / std::sqrt(sum / float(channels) + eps);
+      for (c = 0; c < channels; ++c) y[c] = narrow<T>(activated<act>(widen(x[c]) * scale * weight[c] + bias[c]));
+    }
+  }
+};
+
+/// What one stretch of pixels adds to a picture's statistics.
+struct Sums {
+  std::vector<double> sum, squares;
+};
+
+template <typename T>
+Sums sum_stretch(const T* x, int64_t pixels, int64_t channels, const float* pivot) {
+  Sums total{std::vector<double>(channels), std::vector<double>(channels)};
+  std::vector<float> block(2 * channels);
+  for (int64_t done = 0; done < pixels; done += kBlock) {
+    std::fill(block.begin(), block.end(), 0.f);
+    run_vectorised<SumRows<T>>(x + done * channels, std::min(kBlock, pixels - done), channels, pivot, block.data(),
+                               block.data() + channels);
+    for (int64_t c = 0; c < channels; ++c) {
+      total.sum[c] += block[c];
+      total.squares[c] += block[channels + c];
+    }
+  }
+  return total;
+}
+
+/// Turns the sums over `pixels` pixels into what each channel is multiplied by and what is added to it.
+void scale_and_shift(const std::vector<Sums>& stretches, const std::vector<float>& pivot, int64_t pixels,
+                     int64_t groups, double eps, const float* weight, const float* bias, float* scale, float* shift) {
+  const int64_t channels = static_cast<int64_t>(pivot.size()), size = channels / groups;
+  std::vector<double> means(channels), spreads(channels);
+  for (int64_t c = 0; c < channels; ++c) {
+    double sum = 0, squares = 0;
+    for (const Sums& stretch : stretches) {
+      sum += stretch.sum[c];
+      squares += stretch.squares[c];
+    }
+    means[c] = pivot[c] + sum / double(pixels);
+    spreads[c] = squares / double(pixels) - (sum / double(pixels)) * (sum / double(pixels));
+  }
+  for (int64_t first = 0; first < channels; first += size) {
+    double mean = 0, variance = 0;
+    for (int64_t c = first; c < first + size; ++c) mean += means[c] / double(size);
+    for (int64_t c = first; c < first + size; ++c)
+      variance += (std::max(spreads[c], 0.0) + (means[c] - mean) * (means[c] - mean)) / double(size);
+    const double inverse = 1 / std::sqrt(variance + eps);
+    for (int64_t c = first; c < first + size; ++c) {
+      scale[c] = float(weight[c] * inverse);
+      shift[c] = float(bias[c] - mean * weight[c] * inverse);
+    }
+  }
+}
+
+template <typename T, Activation act>
+void group_norm(const at::Tensor& x, const float* weight, const float* bias, int64_t groups, double eps,
+                at::Tensor& y) {
+  const int64_t channels = x.size(1), pixels = x.size(2) * x.size(3);
+  const T* input = x.const_data_ptr<T>();
+  T* output = y.mutable_data_ptr<T>();
+  const int64_t wanted = (pixels * channels + kGrain - 1) / kGrain;
+  const int64_t count = std::clamp<int64_t>(wanted, 1, 4 * at::get_num_threads());
+  const int64_t stretch = (pixels + count - 1) / count;
+  std::vector<float> pivot(channels), scale(channels), shift(channels);
+  for (int64_t n = 0; n < x.size(0); ++n, input += pixels * channels, output += pixels * channels) {
+    for (int64_t c = 0; c < channels; ++c) pivot[c] = widen(input[c]);
+    std::vector<Sums> sums(count, {std::vector<double>(channels), std::vector<double>(channels)});
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t start = i * stretch, length = std::min(stretch, pixels - start);
+        if (length > 0) sums[i] = sum_stretch(input + start * channels, length, channels, pivot.data());
+      }
+    });
+    scale_and_shift(sums, pivot, pixels, groups, eps, weight, bias, scale.data(), shift.data());
+    at::parallel_for(0, pixels, std::max<int64_t>(kGrain / channels, 1), [&](int64_t begin, int64_t end) {
+      run_vectorised<ScaleRows<T, act>>(input + begin * channels, end - begin, channels,
+                                        static_cast<const float*>(scale.data()),
+                                        static_cast<const float*>(shift.data()), output + begin * channels);
+    });
+  }
+}
+
+template <typename T, Activation act>
+void rms_norm(const at::Tensor& x, const float* weight, const float* bias, double eps, at::Tensor& y) {
+  const int64_t channels = x.size(1), pixels = x.size(0) * x.size(2) * x.size(3);
+  const T* input = x.const_data_ptr<T>();
+  T* output = y.mutable_data_ptr<T>();
+  at::parallel_for(0, pixels, std::max<int64_t>(kGrain / channels, 1), [&](int64_t begin, int64_t end) {
+    run_vectorised<RmsRows<T, act>>(input + begin * channels, end - begin, channels, weight, bias, float(eps),
+                                    output + begin * channels);
+  });
+}
+
+/// Calls `use` with a value of the element type and the activation as a constant.
+template <typename Use>
+void for_type_and_activation(at::ScalarType type, Activation act, Use&& use) {
+  const auto with_type = [&](auto element) {
+    if (act == Activation::silu)
+      use(element, std::integral_constant<Activation, Activation::silu>());
+    else if (act == Activation::relu)
+      use(element, std::integral_constant<Activation, Activation::relu>());
+    else
+      use(element, std::integral_constant<Activation, Activation::none>());
+  };
+  if (type == at::kBFloat16)
+    with_type(c10::BFloat16());
+  else
+    with_type(float());
+}
+
+}  // namespace
+
+void group_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                       double eps, Activation act, at::Tensor& y) {
+  for_type_and_activation(x.scalar_type(), act, [&](auto element, auto constant) {
+    group_norm<decltype(element), decltype(constant)::value>(x, weight.const_data_ptr<float>(),
+                                                             bias.const_data_ptr<float>(), groups, eps, y);
+  });
+}
+
+void rms_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps, Activation act,
+                     at::Tensor& y) {
+  for_type_and_activation(x.scalar_type(), act, [&](auto element, auto constant) {
+    rms_norm<decltype(element), decltype(constant)::value>(x, weight.const_data_ptr<float>(),
+                                                           bias.const_data_ptr<float>(), eps, y);
+  });
+}
+
+}  // namespace lightswitch::nn

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "nn/layers.hpp"
+
+/// Normalisation and activation in one go on the CPU. x and y are channels_last, fp32 or bf16, and may be the same
+/// tensor; weight and bias are fp32 [C]; arithmetic is fp32. The activation is none, relu or silu.
+namespace lightswitch::nn {
+
+void group_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                       double eps, Activation act, at::Tensor& y);
+
+void rms_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps, Activation act,
+                     at::Tensor& y);
+
+}  // namespace lightswitch::nn

@@ -1,0 +1,122 @@
+#include "nn/packed_conv.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <optional>
+
+#include "nn/vector_code.hpp"
+
+namespace lightswitch::nn {
+namespace {
+
+using c10::IValue;
+
+std::optional<c10::OperatorHandle> find(const char* name, const char* overload = "") {
+  auto found = c10::Dispatcher::singleton().findSchema({name, overload});
+  if (found && !found->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
+      !found->hasKernelForDispatchKey(c10::DispatchKey::MkldnnCPU))
+    return std::nullopt;
+  return found;
+}
+
+/// The operations of one LibTorch; empty where it lacks any of them.
+struct Operations {
+  std::optional<c10::OperatorHandle> conv = find("mkldnn::_convolution_pointwise");
+  std::optional<c10::OperatorHandle> conv_add = find("mkldnn::_convolution_pointwise", "binary");
+  std::optional<c10::OperatorHandle> transposed = find("mkldnn::_convolution_transpose_pointwise");
+  std::optional<c10::OperatorHandle> pack = find("mkldnn::_reorder_convolution_weight");
+  std::optional<c10::OperatorHandle> pack_transposed = find("mkldnn::_reorder_convolution_transpose_weight");
+
+  bool complete() const { return conv && conv_add && transposed && pack && pack_transposed; }
+  static const Operations& get() {
+    static const Operations operations;
+    return operations;
+  }
+};
+
+/// Called with loosely typed arguments, because the exact C++ signature differs between versions of LibTorch.
+at::Tensor call(const c10::OperatorHandle& operation, std::vector<IValue> arguments) {
+  operation.callBoxed(&arguments);
+  return std::move(arguments.front()).toTensor();
+}
+
+IValue pair(int64_t value) {
+  return IValue(std::vector<int64_t>{value, value});
+}
+
+IValue no_scalars() {
+  return IValue(c10::List<std::optional<at::Scalar>>());
+}
+
+IValue optional_tensor(const at::Tensor& tensor) {
+  return tensor.defined() ? IValue(tensor) : IValue();
+}
+
+const char* fused_name(Activation act) {
+  switch (act) {
+    case Activation::relu:
+      return "relu";
+    case Activation::silu:
+      return "swish";
+    default:
+      return "none";
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const PackedConv> PackedConv::make(const at::Tensor& weight, const at::Tensor& bias,
+                                                   const Geometry& geometry, Activation act) {
+  // oneDNN has bf16 on AVX-512 only, as far as LibTorch lets it.
+  const bool type_fits = weight.scalar_type() == at::kFloat ||
+                         (weight.scalar_type() == at::kBFloat16 && vector_set() == VectorSet::avx512);
+  if (!weight.is_cpu() || !type_fits || weight.numel() == 0 || !at::globalContext().userEnabledMkldnn() ||
+      !Operations::get().complete())
+    return nullptr;
+  return std::shared_ptr<const PackedConv>(new PackedConv(weight, bias, geometry, act));
+}
+
+PackedConv::PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry, Activation act)
+    : geometry_(geometry), act_(act), bias_(bias), packed_{weight.contiguous(), {}} {
+  if (geometry.transposed) original_ = packed_.weight;
+}
+
+at::Tensor PackedConv::weight_for(at::IntArrayRef input_size) const {
+  const std::lock_guard lock(mutex_);
+  if (input_size == packed_.input_size) return packed_.weight;
+  // Only one copy of the weights is kept, and another order is made from the last one. LibTorch does not unpack the
+  // weights of a transposed convolution rightly, so those are kept as they came, too.
+  const at::Tensor dense = original_.defined()          ? original_
+                           : packed_.weight.is_mkldnn() ? packed_.weight.to_dense()
+                                                        : packed_.weight;
+  const IValue size(input_size.vec()), padding = pair(geometry_.padding), stride = pair(geometry_.stride);
+  const Operations& operations = Operations::get();
+  packed_.weight = geometry_.transposed
+                       ? call(*operations.pack_transposed, {dense, padding, pair(0), stride, pair(1), 1, size})
+                       : call(*operations.pack, {dense, padding, stride, pair(1), 1, size});
+  packed_.input_size = input_size.vec();
+  return packed_.weight;
+}
+
+at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, const at::Tensor& residual) const {
+  const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor weight = weight_for(x.sizes());
+  const Operations& operations = Operations::get();
+  const IValue padding = pair(geometry_.padding), stride = pair(geometry_.stride), bias = optional_tensor(bias_);
+  if (residual.defined()) {
+    const bool fused = act_ == Activation::relu;
+    at::Tensor y = call(*operations.conv_add,
+                        {x, residual.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, padding, stride, pair(1),
+                         1, "add", IValue(1.0), fused ? IValue("relu") : IValue(), no_scalars(), IValue()});
+    return fused ? y : activate(run, std::move(y), act_);
+  }
+  at::Tensor y =
+      geometry_.transposed
+          ? call(*operations.transposed,
+                 {x, weight, bias, padding, pair(0), stride, pair(1), 1, fused_name(act_), no_scalars(), ""})
+          : call(*operations.conv, {x, weight, bias, padding, stride, pair(1), 1, fused_name(act_), no_scalars(), ""});
+  return act_ == Activation::gelu ? activate(run, std::move(y), act_) : y;
+}
+
+}  // namespace lightswitch::nn

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "nn/layers.hpp"
+
+namespace lightswitch::nn {
+
+/// A convolution, or a transposed one, through oneDNN on the CPU: weights lie in the order its kernels want, and bias,
+/// residual and activation are added before the result is written. LibTorch has these operations for its compiler,
+/// without a C++ header, so they are looked up by name. Safe to call from several threads.
+class PackedConv {
+ public:
+  struct Geometry {
+    int64_t stride = 1, padding = 0;
+    bool transposed = false;
+  };
+
+  /// Null when this LibTorch or this CPU lacks the operations for such a weight.
+  static std::shared_ptr<const PackedConv> make(const at::Tensor& weight, const at::Tensor& bias,
+                                                const Geometry& geometry, Activation act);
+
+  /// @param residual undefined, or of the result's shape.
+  at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual = {}) const;
+
+ private:
+  struct Packed {
+    at::Tensor weight;
+    std::vector<int64_t> input_size;  // empty: not packed yet
+  };
+
+  PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry, Activation act);
+  at::Tensor weight_for(at::IntArrayRef input_size) const;
+
+  Geometry geometry_;
+  Activation act_;
+  at::Tensor bias_;
+  at::Tensor original_;  // of a transposed convolution
+  mutable std::mutex mutex_;
+  mutable Packed packed_;  // oneDNN chooses its kernel, and with it the order, by the size of the picture
+};
+
+}  // namespace lightswitch::nn
