@@ -51,6 +51,19 @@ def caption_for(seed: int, config: dict, rng: np.random.Generator) -> str:
     return caption
 
 
+def spread(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions in the schedule, one from each of `count` equal parts: less variance than independent draws."""
+    return (rng.permutation(count) + rng.random(count)) / count
+
+
+def focused(positions: np.ndarray, config: dict) -> np.ndarray:
+    """Moves a share of even positions to where shapes are decided: a logit-normal around the middle noise levels."""
+    normal = torch.special.ndtri(torch.from_numpy(positions).clamp(1e-6, 1 - 1e-6))
+    moved = torch.sigmoid(config["centre"] + config["width"] * normal).numpy()
+    chosen = np.arange(len(positions)) < config["share"] * len(positions)
+    return np.where(chosen, moved, positions)
+
+
 class Task:
     """Noisy latents and what the denoiser should answer."""
 
@@ -61,12 +74,10 @@ class Task:
         signal = alphas_cumprod(ScheduleConfig(**config["schedule"]))
         self.alpha, self.sigma = signal.sqrt(), (1 - signal).sqrt()
 
-    def loss(self, model: UNet, places: np.ndarray, rng: np.random.Generator) -> Tensor:
+    def loss(self, model: UNet, places: np.ndarray, positions: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """`positions`: where in the schedule each sample is noised, 0 to 1."""
         x0 = self.latents[places]
-        count = len(places)
-        # One timestep from each of `count` equal parts of the schedule: less variance than independent draws.
-        spread = (rng.permutation(count) + rng.random(count)) / count
-        timestep = torch.from_numpy((spread * len(self.alpha)).astype(np.int64))
+        timestep = torch.from_numpy((positions * len(self.alpha)).astype(np.int64))
         alpha, sigma = (table[timestep][:, None, None, None] for table in (self.alpha, self.sigma))
         noise = torch.from_numpy(rng.standard_normal(x0.shape, dtype=np.float32))
         captions = [caption_for(self.latents.first_seed + int(place), self.config, rng) for place in places]
@@ -85,14 +96,15 @@ def train(config: dict) -> None:
     averaged = UNet(**config["model"]).eval().to(memory_format=torch.channels_last)
 
     def one_step(_: int):
-        loss = task.loss(model, rng.integers(VALIDATION, len(task.latents), size=config["batch"]), rng)
+        places = rng.integers(VALIDATION, len(task.latents), size=config["batch"])
+        loss = task.loss(model, places, focused(spread(len(places), rng), config["noise_focus"]), rng)
         return loss, {"loss": loss.item()}
 
     def evaluate() -> dict:
         averaged.load_state_dict(run.average.values)
         fixed = np.random.default_rng(0)
         with torch.no_grad():
-            parts = [task.loss(averaged, np.arange(i, i + 64), fixed) for i in range(0, VALIDATION, 64)]
+            parts = [task.loss(averaged, np.arange(i, i + 64), spread(64, fixed), fixed) for i in range(0, VALIDATION, 64)]
         task.latents.refresh()
         return {"validation_loss": round(float(torch.stack(parts).mean()), 5)}
 
