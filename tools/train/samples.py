@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from train.autoencoder import to_pictures
-from train.export import light_decoder
 from train.judge import load_judge, score
 from train.judge_training import held_out_drawings
 from train.latents import ready
@@ -48,6 +47,8 @@ def sample_latents(
 
 def command(arguments: list[str]) -> None:
     from PIL import Image
+
+    from train.export import light_decoder
 
     parser = argparse.ArgumentParser(prog="train scenes-samples", description=__doc__)
     parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_unet.json")
