@@ -69,7 +69,7 @@ at::Tensor VitDecoder::pass(nn::Run& run, const at::Tensor& input) const {
     if (stage.upsample) x = (*stage.upsample)(run, x);
     x = stage.blocks(run, std::move(x));
   }
-  x = norm_out_(run, x);
+  x = norm_out_(run, std::move(x));
   return std::visit([&](const auto& out) { return out(run, x); }, project_out_);
 }
 
