@@ -18,8 +18,8 @@ struct DecodeOptions {
   /// Edge of a tile in latents, halo not included; 0 decodes the picture whole. Tiles are exact (halo >= receptive
   /// field), so a decoder with global operations refuses them.
   int64_t tile_size = 0;
-  TileProgress progress;  ///< called on the decoding thread; may be empty
-  std::stop_token stop;   ///< checked between layers and tiles
+  TileProgress progress = {};  ///< called on the decoding thread; may be empty
+  std::stop_token stop = {};   ///< checked between layers and tiles
 };
 
 /// Latents to pictures: checks shape and numbers, converts to what the network eats, tiles, maps to [0, 1] and clamps.

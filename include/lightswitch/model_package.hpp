@@ -53,6 +53,8 @@ class ModelPackage {
 
   /// Everything but the decoder and the encoder, loaded and hash-checked.
   TextToImageParts load_parts() const;
+  /// The whole pipeline. @param decoder a SPEC (decoder_spec.hpp); empty: the package's default.
+  TextToImage load_text_to_image(const DecoderRegistry& registry, const std::string& decoder = "") const;
 
   /// Path of a listed file once its bytes match the recorded SHA-256. @throws IntegrityError naming the part.
   std::filesystem::path verified(const std::filesystem::path& relative) const;

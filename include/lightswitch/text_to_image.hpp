@@ -46,6 +46,9 @@ struct TextToImageParts {
   std::map<std::string, std::shared_ptr<const Scheduler>> schedulers;  ///< by sampling_method
   std::shared_ptr<const Decoder> decoder;
   std::shared_ptr<const Encoder> encoder;  ///< may be null: then image to image is refused
+  /// The space the denoiser works in. A decoder or encoder that is known to belong to another one is refused; empty:
+  /// not checked.
+  std::string latent_space;
 };
 
 /// Called on the working thread after each denoising step, before the next one starts.
@@ -69,7 +72,7 @@ struct TextToImageResult {
 /// Prompt to picture. One object may serve many requests, one at a time; cancelling or failing leaves it as it was.
 class TextToImage {
  public:
-  /// @throws OptionError naming the missing part.
+  /// @throws OptionError naming the missing part, or the decoder or encoder of another latent space.
   explicit TextToImage(TextToImageParts parts);
 
   /// @throws OptionError, TensorError, NumericError, Cancelled.

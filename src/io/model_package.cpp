@@ -1,4 +1,5 @@
 #include <lightswitch/clip_tokenizer.hpp>
+#include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/error.hpp>
 #include <lightswitch/model_package.hpp>
 #include <lightswitch/torchscript.hpp>
@@ -16,7 +17,7 @@ struct ModelPackage::Parts {
   int64_t tokenizer_length = 0;
   std::string text_encoder;
   std::vector<std::string> text_encoder_outputs;
-  std::string denoiser;
+  std::string denoiser, denoiser_space;
   std::vector<std::string> denoiser_inputs;
   int64_t size_multiple = 1;
   std::map<std::string, std::string> schedulers;
@@ -115,6 +116,7 @@ ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
   const JsonObject denoiser = all_parts.object("denoiser");
   parts->denoiser = inside(denoiser.text("file"), file, denoiser.path("file"));
   parts->denoiser_inputs = denoiser.texts("inputs");
+  parts->denoiser_space = denoiser.text("space");
   parts->size_multiple = denoiser.has("size_multiple") ? denoiser.integer("size_multiple", 1) : 1;
   const JsonObject schedulers = all_parts.object("schedulers");
   for (const std::string& name : schedulers.keys()) {
@@ -154,8 +156,9 @@ ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
 
   const auto require = [&](const auto& table, const std::string& name, const char* field, const char* where) {
     if (!name.empty() && !table.contains(name))
-      throw FormatError("a default names nothing", {file, field, where, name});
+      throw FormatError("a name without an entry", {file, field, where, name});
   };
+  require(package.spaces_, package.parts_->denoiser_space, "parts.denoiser.space", "one of latent_spaces");
   require(package.decoders_, package.default_decoder_, "defaults.decoder", "one of parts.decoders");
   require(package.encoders_, package.default_encoder_, "defaults.encoder", "one of parts.encoders");
   require(package.parts_->schedulers, package.defaults_.sampling_method, "defaults.sampling_method",
@@ -195,7 +198,16 @@ TextToImageParts ModelPackage::load_parts() const {
   parts.text_encoder = load_text_encoder(verified(parts_->text_encoder), parts_->text_encoder_outputs);
   parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple);
   for (const auto& [name, path] : parts_->schedulers) parts.schedulers[name] = load_scheduler(verified(path));
+  parts.latent_space = parts_->denoiser_space;
   return parts;
+}
+
+TextToImage ModelPackage::load_text_to_image(const DecoderRegistry& registry, const std::string& decoder) const {
+  const NetworkContext context{.registry = registry, .package = this};
+  TextToImageParts parts = load_parts();
+  parts.decoder = open_decoder(NetworkSpec::parse(decoder.empty() ? default_decoder_ : decoder), context);
+  if (!default_encoder_.empty()) parts.encoder = open_encoder(NetworkSpec::parse(default_encoder_), context);
+  return TextToImage(std::move(parts));
 }
 
 }  // namespace lightswitch

@@ -86,6 +86,12 @@ TextToImage::TextToImage(TextToImageParts parts) : parts_(std::move(parts)) {
   need(parts_.denoiser != nullptr, "denoiser");
   need(!parts_.schedulers.empty(), "schedulers");
   need(parts_.decoder != nullptr, "decoder");
+  const auto same_space = [this](const LatentSpec& spec, const char* field) {
+    if (!parts_.latent_space.empty() && !spec.space.empty() && spec.space != parts_.latent_space)
+      throw OptionError("belongs to another latent space", {"", field, parts_.latent_space, spec.space});
+  };
+  same_space(parts_.decoder->spec(), "decoder");
+  if (parts_.encoder) same_space(parts_.encoder->spec(), "encoder");
 }
 
 TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const TextToImageCallbacks& callbacks,

@@ -168,10 +168,6 @@ struct Package {
     write(folder / "model.json", json.dump());
     return ModelPackage::open(folder.path());
   }
-  template <typename Wanted>
-  std::string field_of_error() const {
-    return expect_error<Wanted>([&] { open(); }).detail().field;
-  }
 };
 
 TEST(ModelPackage, ReadsWhatItSays) {
@@ -223,31 +219,33 @@ TEST(ModelPackage, PartsWithoutAHashAreNotLoaded) {
   EXPECT_EQ(expect_error<IntegrityError>([&] { package.open().verified("ddim.pt"); }).detail().field, "files.ddim.pt");
 }
 
+/// The field named by the error that opening a package throws once `pointer` holds `value`.
+template <typename Wanted>
+std::string spoiled_field(const char* pointer, const nlohmann::json& value) {
+  Package package;
+  package.json[nlohmann::json::json_pointer(pointer)] = value;
+  return expect_error<Wanted>([&] { package.open(); }).detail().field;
+}
+
 TEST(ModelPackage, ErrorsNameTheKey) {
-  const auto spoiled = [](const char* pointer, const nlohmann::json& value) {
-    Package package;
-    package.json[nlohmann::json::json_pointer(pointer)] = value;
-    return package;
-  };
-  EXPECT_EQ(spoiled("/format", "zip").field_of_error<FormatError>(), "format");
-  EXPECT_EQ(spoiled("/version", 2).field_of_error<FormatError>(), "version");
-  EXPECT_EQ(spoiled("/kind", "image-to-text").field_of_error<UnsupportedError>(), "kind");
-  EXPECT_EQ(spoiled("/nmae", "x").field_of_error<FormatError>(), "nmae");
-  EXPECT_EQ(spoiled("/parts/denoiser/inputs", 3).field_of_error<FormatError>(), "parts.denoiser.inputs");
-  EXPECT_EQ(spoiled("/parts/denoiser/file", "../x.pt").field_of_error<FormatError>(), "parts.denoiser.file");
-  EXPECT_EQ(spoiled("/parts/denoiser/file", "/etc/passwd").field_of_error<FormatError>(), "parts.denoiser.file");
-  EXPECT_EQ(spoiled("/parts/tokenizer/type", "t5").field_of_error<UnsupportedError>(), "parts.tokenizer.type");
-  EXPECT_EQ(spoiled("/parts/decoders/vae/space", "sd9").field_of_error<FormatError>(), "parts.decoders.vae.space");
-  EXPECT_EQ(spoiled("/parts/decoders/vae/config/norm_num_groups", 8).field_of_error<FormatError>(),
+  EXPECT_EQ(spoiled_field<FormatError>("/format", "zip"), "format");
+  EXPECT_EQ(spoiled_field<FormatError>("/version", 2), "version");
+  EXPECT_EQ(spoiled_field<UnsupportedError>("/kind", "image-to-text"), "kind");
+  EXPECT_EQ(spoiled_field<FormatError>("/nmae", "x"), "nmae");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/denoiser/inputs", 3), "parts.denoiser.inputs");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/denoiser/file", "../x.pt"), "parts.denoiser.file");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/denoiser/file", "/etc/passwd"), "parts.denoiser.file");
+  EXPECT_EQ(spoiled_field<UnsupportedError>("/parts/tokenizer/type", "t5"), "parts.tokenizer.type");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/decoders/vae/space", "sd9"), "parts.decoders.vae.space");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/decoders/vae/config/norm_num_groups", 8),
             "parts.decoders.vae.config.norm_num_groups");
-  EXPECT_EQ(spoiled("/latent_spaces/tiny/channels", 0).field_of_error<FormatError>(), "latent_spaces.tiny.channels");
-  EXPECT_EQ(spoiled("/latent_spaces/tiny/scaling_factor", "1").field_of_error<FormatError>(),
-            "latent_spaces.tiny.scaling_factor");
-  EXPECT_EQ(spoiled("/defaults/decoder", "vit").field_of_error<FormatError>(), "defaults.decoder");
-  EXPECT_EQ(spoiled("/defaults/sampling_method", "euler").field_of_error<FormatError>(), "defaults.sampling_method");
-  EXPECT_EQ(spoiled("/defaults/steps", -1).field_of_error<FormatError>(), "defaults.steps");
-  EXPECT_EQ(spoiled("/files/ddim.pt/bytes", 18446744073709551615ull).field_of_error<FormatError>(),
-            "files.ddim.pt.bytes");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/denoiser/space", "sd9"), "parts.denoiser.space");
+  EXPECT_EQ(spoiled_field<FormatError>("/latent_spaces/tiny/channels", 0), "latent_spaces.tiny.channels");
+  EXPECT_EQ(spoiled_field<FormatError>("/latent_spaces/tiny/scaling_factor", "1"), "latent_spaces.tiny.scaling_factor");
+  EXPECT_EQ(spoiled_field<FormatError>("/defaults/decoder", "vit"), "defaults.decoder");
+  EXPECT_EQ(spoiled_field<FormatError>("/defaults/sampling_method", "euler"), "defaults.sampling_method");
+  EXPECT_EQ(spoiled_field<FormatError>("/defaults/steps", -1), "defaults.steps");
+  EXPECT_EQ(spoiled_field<FormatError>("/files/ddim.pt/bytes", 18446744073709551615ull), "files.ddim.pt.bytes");
 }
 
 TEST(ModelPackage, MalformedJson) {

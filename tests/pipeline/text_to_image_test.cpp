@@ -255,6 +255,17 @@ TEST(TextToImage, ImageToImageNeedsAnEncoder) {
   EXPECT_EQ(expect_error<OptionError>([&] { TextToImage(studio.parts).generate(options); }).detail().field, "encoder");
 }
 
+TEST(TextToImage, ADecoderOfAnotherLatentSpaceIsRefused) {
+  Studio studio;
+  studio.parts.latent_space = "fake";
+  EXPECT_NO_THROW(TextToImage{studio.parts});
+  studio.parts.latent_space = "sd1";
+  const auto error = expect_error<OptionError>([&] { TextToImage pipeline(studio.parts); });
+  EXPECT_EQ(error.detail().field, "decoder");
+  EXPECT_EQ(error.detail().expected, "sd1");
+  EXPECT_EQ(error.detail().found, "fake");
+}
+
 TEST(TextToImage, EveryPartIsNeeded) {
   const auto missing = [](auto&& remove) {
     Studio studio;
