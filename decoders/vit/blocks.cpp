@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "nn/gated.hpp"
 #include "nn/linear_attention.hpp"
 
 namespace lightswitch::vit {

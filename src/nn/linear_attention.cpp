@@ -41,11 +41,4 @@ at::Tensor relu_linear_attention(Run& run, std::vector<at::Tensor>&& qkv, int64_
   return out.view({batch, height, width, scales * channels}).permute({0, 3, 1, 2}).to(first.scalar_type());
 }
 
-at::Tensor gated(Run& run, const at::Tensor& x, Activation act) {
-  run.checkpoint();
-  const int64_t half = x.size(1) / 2;
-  if (run.counting()) return at::empty({x.size(0), half, x.size(2), x.size(3)}, x.options());
-  return activate(run, x.narrow(1, half, half), act).mul_(x.narrow(1, 0, half));
-}
-
 }  // namespace lightswitch::nn

@@ -16,7 +16,4 @@ namespace lightswitch::nn {
 /// @return [N, C·qkv.size(), H, W] in the dtype of qkv; a pixel whose weights are all zero gives zero.
 at::Tensor relu_linear_attention(Run& run, std::vector<at::Tensor>&& qkv, int64_t head_size);
 
-/// First half of the channels times act(second half).
-at::Tensor gated(Run& run, const at::Tensor& x, Activation act);
-
 }  // namespace lightswitch::nn

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/activation_kernel.hpp"
 #include "nn/vector_code.hpp"
 
 namespace lightswitch::nn {
@@ -14,15 +15,6 @@ namespace {
 
 /// Rows are summed in fp32 for this many pixels, then in double: fast, and exact enough for any picture.
 constexpr int64_t kBlock = 128;
-/// Numbers below which starting another thread does not pay.
-constexpr int64_t kGrain = 32768;
-
-template <Activation act>
-[[gnu::always_inline]] inline float activated(float x) {
-  if constexpr (act == Activation::relu) return x > 0.f ? x : 0.f;
-  if constexpr (act == Activation::silu) return x / (1.f + fast_exp(-x));
-  return x;
-}
 
 /// Per channel: sums of (x - pivot) and of its square. The pivot keeps numbers far from zero from losing their spread.
 template <typename T>
@@ -152,23 +144,6 @@ void rms_norm(const at::Tensor& x, const float* weight, const float* bias, doubl
     run_vectorised<RmsRows<T, act>>(input + begin * channels, end - begin, channels, weight, bias, float(eps),
                                     output + begin * channels);
   });
-}
-
-/// Calls `use` with a value of the element type and the activation as a constant.
-template <typename Use>
-void for_type_and_activation(at::ScalarType type, Activation act, Use&& use) {
-  const auto with_type = [&](auto element) {
-    if (act == Activation::silu)
-      use(element, std::integral_constant<Activation, Activation::silu>());
-    else if (act == Activation::relu)
-      use(element, std::integral_constant<Activation, Activation::relu>());
-    else
-      use(element, std::integral_constant<Activation, Activation::none>());
-  };
-  if (type == at::kBFloat16)
-    with_type(c10::BFloat16());
-  else
-    with_type(float());
 }
 
 }  // namespace
