@@ -23,7 +23,8 @@ bool run(const std::string& command) {
 }
 
 std::string quoted(const std::filesystem::path& path) {
-  return "'" + path.string() + "'";
+  std::string text = "'";  // a sum of literals and temporaries sets off a false warning of GCC 12
+  return text.append(path.string()).append("'");
 }
 
 class ClipVocabulary : public ::testing::Test {
