@@ -66,9 +66,12 @@ template <>
   return c10::BFloat16(uint16_t(x == x ? rounded : 0x7fc0), c10::BFloat16::from_bits());
 }
 
-/// e^x to within a few units in the last place; 0 and infinity are approached, not reached, beyond +-87.
+/// e^x to within a few units in the last place. Beyond +-87 it stays at e^-87 or e^87, for NaN too.
 [[gnu::always_inline]] inline float fast_exp(float x) {
-  x = x < -87.f ? -87.f : (x > 87.f ? 87.f : x);
+  // Clamped as integers: GCC makes no vector code of comparisons of floating-point numbers, which could trap.
+  const uint32_t bits = std::bit_cast<uint32_t>(x), magnitude = bits & 0x7fffffffu,
+                 limit = std::bit_cast<uint32_t>(87.f);
+  x = std::bit_cast<float>((bits & 0x80000000u) | (magnitude < limit ? magnitude : limit));
   // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the low bits.
   const float shifted = x * 1.44269504f + 12582912.f;
   const float whole = shifted - 12582912.f;
