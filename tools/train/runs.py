@@ -28,6 +28,7 @@ def write_atomically(path: Path, save) -> None:
     """`save(temporary_path)`, then a rename: readers see the old file or the new one, never half of one."""
     temporary = path.with_name(path.name + ".part")
     save(temporary)
+    temporary.chmod(0o644)  # some writers make files that only their owner may read
     os.replace(temporary, path)
 
 
