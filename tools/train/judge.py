@@ -7,7 +7,6 @@ An object is found at its centre on a grid of 8 pixels; groups, counts and sides
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from train.backdrop import GROUNDS, SKIES
 from train.runs import runs_folder
+from train.shipped import shipped_part
 from train.world import COLOURS, KINDS, MIDDLE, SIZES
 
 CELL = 8
@@ -148,7 +148,7 @@ def load_judge(config: dict) -> nn.Module:
     """The averaged weights of the last checkpoint; where nothing was trained here, the judge that ships."""
     checkpoint = runs_folder() / config["name"] / "checkpoint.pt"
     if not checkpoint.exists():
-        return torch.jit.load(Path(__file__).resolve().parents[2] / "models" / "scenes" / "judge.pt").float().eval()
+        return shipped_part("judge.pt")
     judge = Judge(**config["model"])
     judge.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     return judge.eval()

@@ -120,10 +120,14 @@ def scores_table(path: Path) -> str:
     scores = json.loads(path.read_text())
     names = list(scores["drawings"])
     rows = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for title, key in (("generated, held-out captions", "pictures"), ("real drawings (the judge's ceiling)", "drawings"),
-                       ("generated, pairs never seen", "novel")):  # fmt: skip
+    for title, key, count in (
+        ("generated, held-out captions", "pictures", "count"),
+        ("real drawings (the judge's ceiling)", "drawings", "count"),
+        ("generated, pairs never seen", "novel", "novel_count"),
+    ):
         if key in scores:
-            rows.append(f"| {title} | " + " | ".join(f"{100 * scores[key][name]:.1f} %" for name in names) + " |")
+            shares = " | ".join(f"{100 * scores[key][name]:.1f} %" for name in names)
+            rows.append(f"| {title}, {scores[count]} pictures | {shares} |")
     return "\n".join(rows)
 
 

@@ -87,7 +87,8 @@ def command(arguments: list[str]) -> None:
             result["drawings"] = _rounded(score(judge, *held_out_drawings(len(rows))))
         print(json.dumps({"steps": steps, "cfg_scale": cfg_scale, "count": len(rows)} | result))
         if options.record:
-            record(runs_folder() / config["name"] / "scores.json", result)
+            counted = {"novel_count" if options.novel else "count": len(rows)}
+            record(runs_folder() / config["name"] / "scores.json", result | counted)
 
 
 def record(path: Path, result: dict) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from train.labels import GROUP_FIELDS, GROUP_SLOTS, SCENE_FIELDS
 from train.prompts import caption_stream
 from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.shipped import SCENES, shipped_part
 from train.tokenizer import Tokenizer
 
 FACT_TOKENS = len(SCENE_FIELDS) + GROUP_SLOTS
@@ -92,16 +93,20 @@ def load_tokenizer(config: dict) -> Tokenizer:
     return Tokenizer.load(runs_folder() / config["name"] / "tokenizer", config["tokenizer"]["max_length"])
 
 
-def load_encoder(config: dict) -> tuple[TextEncoder, Tokenizer]:
-    """The averaged weights of the last checkpoint, and the tokenizer they were trained with."""
+def load_encoder(config: dict) -> tuple[nn.Module, Tokenizer]:
+    """The averaged weights of the last checkpoint and its tokenizer; where nothing was trained here, what ships."""
+    checkpoint = runs_folder() / config["name"] / "checkpoint.pt"
+    if not checkpoint.exists():
+        tokenizer = Tokenizer.load(SCENES / "tokenizer", config["tokenizer"]["max_length"])
+        return shipped_part("text_encoder.pt"), tokenizer
     tokenizer = load_tokenizer(config)
     encoder = make_encoder(config, tokenizer)
-    state = torch.load(runs_folder() / config["name"] / "checkpoint.pt", weights_only=True)["average"]
+    state = torch.load(checkpoint, weights_only=True)["average"]
     encoder.load_state_dict({key[2:]: value for key, value in state.items() if key.startswith("0.")})
     return encoder.eval(), tokenizer
 
 
-def encode(encoder: TextEncoder, tokenizer: Tokenizer, captions: list[str]) -> Tensor:
+def encode(encoder: nn.Module, tokenizer: Tokenizer, captions: list[str]) -> Tensor:
     with torch.no_grad():
         return encoder(torch.tensor([tokenizer(caption) for caption in captions]))
 

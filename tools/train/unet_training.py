@@ -14,6 +14,7 @@ from train.latents import ready, stored_latents
 from train.muon import Muon
 from train.prompts import loose_caption
 from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.shipped import shipped_part
 from train.text_encoder import encode, load_encoder
 from train.torchscript import ScheduleConfig, alphas_cumprod
 from train.unet import UNet
@@ -86,10 +87,13 @@ class Task:
         return (made - (alpha * noise - sigma * x0)).square().mean()
 
 
-def train(config: dict) -> None:
+def train(config: dict, start: Path | None = None) -> None:
     torch.manual_seed(config["seed"])
     task = Task(config)
-    model = UNet(**config["model"]).to(memory_format=torch.channels_last)
+    model = UNet(**config["model"])
+    if start:
+        model.load_state_dict(shipped_part(start.name, start.parent).state_dict())
+    model = model.to(memory_format=torch.channels_last)
     optimizer = Muon(model.parameters(), lr=config["learning_rate"], betas=(0.9, 0.99), weight_decay=0.01)
     run = Run(config, model, optimizer)
     rng = np.random.default_rng([config["seed"], run.step])
@@ -122,8 +126,9 @@ def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-unet", description=__doc__)
     parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_unet.json")
     parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
+    parser.add_argument("--start", type=Path, help="a shipped denoiser.pt to go on from, for a run without a checkpoint")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)

@@ -78,9 +78,9 @@ class Package(unittest.TestCase):
 
     def test_card_says_when_nothing_was_measured(self) -> None:
         self.assertEqual(scores_table(self.folder / "scores.json"), "Not measured yet.")
-        scores = {"pictures": {"right": 0.5, "sky": 1.0}, "drawings": {"right": 0.99, "sky": 1.0}}
+        scores = {"pictures": {"right": 0.5, "sky": 1.0}, "drawings": {"right": 0.99, "sky": 1.0}, "count": 8}
         (self.folder / "scores.json").write_text(json.dumps(scores))
-        self.assertIn("| generated, held-out captions | 50.0 % | 100.0 % |", scores_table(self.folder / "scores.json"))
+        self.assertIn("| generated, held-out captions, 8 pictures | 50.0 % | 100.0 % |", scores_table(self.folder / "scores.json"))
 
 
 class ShippedModels(unittest.TestCase):
