@@ -42,7 +42,8 @@ TEST(Progress, AMessageDoesNotLandOnTheBar) {
   progress.update("denoise", 1, 4);
   progress.leave_line();
   progress.leave_line();
-  EXPECT_EQ(std::count(stream.str().begin(), stream.str().end(), '\n'), 1);
+  const std::string text = stream.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
 TEST(Log, LevelsAreFilteredAndMarked) {

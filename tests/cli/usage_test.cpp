@@ -79,8 +79,8 @@ TEST(Usage, ATypoIsToldBeforeWhatIsMissingThroughIt) {
 }
 
 TEST(Usage, UnknownCommandsGetTheNearestWord) {
-  EXPECT_TRUE(contains(mistake({"imge", "-p", "x"}), "imge"));
-  EXPECT_TRUE(contains(mistake({"decoder"}), "did you mean decoders?"));
+  EXPECT_TRUE(contains(mistake({"imge", "-p", "x"}), "unknown command imge; did you mean image?"));
+  EXPECT_TRUE(contains(mistake({"decodrs"}), "did you mean decoders?"));
   EXPECT_TRUE(contains(mistake({}), "ubcommand"));
 }
 

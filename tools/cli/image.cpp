@@ -1,7 +1,6 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <map>
 #include <memory>
 
 #include "cli/image_job.hpp"
@@ -9,17 +8,6 @@
 
 namespace lightswitch::cli {
 namespace {
-
-/// Users of diffusers know samplers by their classes.
-std::string sampler_from_class(const std::string& name) {
-  static const std::map<std::string, std::string> classes{{"DDIMScheduler", "ddim"},
-                                                          {"EulerDiscreteScheduler", "euler"},
-                                                          {"EulerAncestralDiscreteScheduler", "euler_a"},
-                                                          {"DPMSolverMultistepScheduler", "dpm++2m"},
-                                                          {"LCMScheduler", "lcm"}};
-  const auto entry = classes.find(name);
-  return entry == classes.end() ? name : entry->second;
-}
 
 void add_request_options(CLI::App& command, ImageArguments& to) {
   const char* group = "Picture";
@@ -75,8 +63,7 @@ void add_sampling_options(CLI::App& command, ImageArguments& to) {
       .add_option("--sampling-method", to.sampling_method,
                   "Sampler, by its name here (ddim, euler, euler_a, dpm++2m, lcm) or as a diffusers class")
       ->type_name("NAME")
-      ->group(group)
-      ->each([&to](const std::string& name) { to.sampling_method = sampler_from_class(name); });
+      ->group(group);
 }
 
 void add_decoder_options(CLI::App& command, ImageArguments& to) {

@@ -5,6 +5,7 @@
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/media/image_io.hpp>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -16,6 +17,17 @@
 
 namespace lightswitch::cli {
 namespace {
+
+/// Users of diffusers know samplers by their classes.
+std::string sampler_from_class(const std::string& name) {
+  static const std::map<std::string, std::string> classes{{"DDIMScheduler", "ddim"},
+                                                          {"EulerDiscreteScheduler", "euler"},
+                                                          {"EulerAncestralDiscreteScheduler", "euler_a"},
+                                                          {"DPMSolverMultistepScheduler", "dpm++2m"},
+                                                          {"LCMScheduler", "lcm"}};
+  const auto entry = classes.find(name);
+  return entry == classes.end() ? name : entry->second;
+}
 
 /// Mistakes that need no model to be seen, found before one is loaded.
 void check_arguments(const ImageArguments& arguments) {
@@ -173,7 +185,7 @@ void apply(const ImageArguments& arguments, TextToImageOptions& options) {
   if (arguments.batch_count) options.batch_count = *arguments.batch_count;
   if (arguments.cfg_scale) options.cfg_scale = *arguments.cfg_scale;
   if (arguments.strength) options.strength = *arguments.strength;
-  if (arguments.sampling_method) options.sampling_method = *arguments.sampling_method;
+  if (arguments.sampling_method) options.sampling_method = sampler_from_class(*arguments.sampling_method);
   if (arguments.seed) options.seed = *arguments.seed >= 0 ? *arguments.seed : std::random_device{}();
   options.tile_size = arguments.tiling.latents();
 }

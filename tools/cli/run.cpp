@@ -28,9 +28,11 @@ std::vector<std::string> words_of(const CLI::App& app, const CLI::App& command) 
   return words;
 }
 
-/// The first word that nobody takes, preferably one that looks like an option.
+/// The first word that nobody takes: before any command a would-be command, then preferably one that looks like an
+/// option.
 std::string unknown_word(const CLI::App& app) {
   const auto left = app.remaining(true);
+  if (!left.empty() && app.get_subcommands().empty()) return left.front();
   for (const std::string& word : left)
     if (word.size() > 1 && word[0] == '-') return word.substr(0, word.find('='));
   return left.empty() ? "" : left.front();

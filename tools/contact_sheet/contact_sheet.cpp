@@ -51,12 +51,10 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 64));
   app.add_option("--column-label", layout.column_labels, "Text above a column; repeat for the next column")
       ->type_name("TEXT")
-      ->take_all()
-      ->expected(1);
+      ->allow_extra_args(false);
   app.add_option("--row-label", layout.row_labels, "Text above a row; repeat for the next row")
       ->type_name("TEXT")
-      ->take_all()
-      ->expected(1);
+      ->allow_extra_args(false);
   app.add_option("pictures", inputs,
                  "Pictures, FILE or FILE=LABEL, row by row; a folder stands for all of its pictures")
       ->type_name("FILE[=LABEL]")
