@@ -17,7 +17,7 @@ inline constexpr int64_t kGrain = 32768;
 
 template <Activation act>
 [[gnu::always_inline]] inline float activated(float x) {
-  if constexpr (act == Activation::relu) return x > 0.f ? x : 0.f;
+  if constexpr (act == Activation::relu) return x < 0.f ? 0.f : x;  // NaN passes, to be found at the end
   if constexpr (act == Activation::silu) return x / (1.f + fast_exp(-x));
   return x;
 }

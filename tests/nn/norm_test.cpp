@@ -90,6 +90,17 @@ TEST(GroupNormValues, SiluIsRightAcrossTheRange) {
   EXPECT_TRUE(close(norm(run, x), plain_activation(scaled, Activation::silu), 1e-4));
 }
 
+TEST(NormValues, NotANumberIsNeverHidden) {
+  auto loader = loader_of({{"n.weight", at::ones({32})}, {"n.bias", at::ones({32})}});
+  at::Tensor x = random_channels_last({1, 32, 4, 4});
+  x[0][7][2][1] = std::numeric_limits<float>::quiet_NaN();
+  nn::Run run = nn::Run::compute();
+  for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu}) {
+    EXPECT_TRUE(at::isnan(GroupNorm(loader, "n", 32, 4, 1e-6, act)(run, x)).any().item<bool>());
+    EXPECT_TRUE(at::isnan(RmsNorm2d(loader, "n", 32, 1e-6, act)(run, x)).any().item<bool>());
+  }
+}
+
 TEST(NormMemory, TemporariesAreOverwrittenAndOtherTensorsAreNot) {
   auto loader = loader_of({{"n.weight", random_tensor({16}, 1)}, {"n.bias", random_tensor({16}, 2)}});
   const GroupNorm group(loader, "n", 16, 4, 1e-6, Activation::silu);
