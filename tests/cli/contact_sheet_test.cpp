@@ -27,7 +27,7 @@ TEST(ContactSheet, LaysPicturesOutInTheirOrder) {
   Process sheet(
       kProgram,
       {"-o", at("sheet.png"), "--columns", "2", "--scale", "2", "--column-label", "left", "--column-label", "right",
-       "--row-label", "first row", "--row-label", "second row", at("0.png") + "=a label", at("1.png"), at("2.png")},
+       "--row-label", "one", "--row-label", "two", at("0.png") + "=a label", at("1.png"), at("2.png")},
       logs.path());
   ASSERT_EQ(sheet.wait(), 0) << sheet.err();
   const at::Tensor picture = read_image(folder / "sheet.png");
