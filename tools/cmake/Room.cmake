@@ -1,8 +1,6 @@
 # One target per room.
-#   lightswitch_room(NAME SOURCES … LINKS … PRIVATE_LINKS … [NO_TORCH])
-
-# makes the static library lightswitch_NAME with the alias lightswitch::NAME. Rooms share one precompiled ATen header, except
-# those that do not see LibTorch at all (NO_TORCH).
+#   lightswitch_room(NAME SOURCES … LINKS … PRIVATE_LINKS …)
+# makes the static library lightswitch_NAME with the alias lightswitch::NAME and installs it. Rooms share one precompiled ATen header.
 
 add_library(lightswitch_warnings INTERFACE)
 target_compile_options(lightswitch_warnings INTERFACE -Wall -Wextra -Wshadow -Wno-unused-parameter)
@@ -31,17 +29,12 @@ function(lightswitch_use_pch target)
 endfunction()
 
 function(lightswitch_room name)
-  cmake_parse_arguments(room "NO_TORCH" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(room "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(lightswitch_${name} STATIC ${room_SOURCES})
   add_library(lightswitch::${name} ALIAS lightswitch_${name})
   set_target_properties(lightswitch_${name} PROPERTIES EXPORT_NAME ${name})
   set_property(GLOBAL APPEND PROPERTY LIGHTSWITCH_ROOMS lightswitch_${name})
   target_include_directories(lightswitch_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(lightswitch_${name} PUBLIC ${room_LINKS} PRIVATE ${room_PRIVATE_LINKS})
-  if(room_NO_TORCH)
-    target_link_libraries(lightswitch_${name} PRIVATE $<BUILD_INTERFACE:lightswitch_warnings>)
-  else()
-    target_link_libraries(lightswitch_${name} PUBLIC lightswitch_sdk)
-    lightswitch_use_pch(lightswitch_${name})
-  endif()
+  target_link_libraries(lightswitch_${name} PUBLIC lightswitch_sdk ${room_LINKS} PRIVATE ${room_PRIVATE_LINKS})
+  lightswitch_use_pch(lightswitch_${name})
 endfunction()
