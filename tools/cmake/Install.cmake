@@ -11,6 +11,7 @@ configure_package_config_file(tools/cmake/lightswitch-config.cmake.in ${CMAKE_BI
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lightswitch)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/lightswitch-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/lightswitch-config.cmake ${CMAKE_BINARY_DIR}/lightswitch-config-version.cmake
+              tools/cmake/TorchOpenMP.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lightswitch)
 
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/lightswitch/models)

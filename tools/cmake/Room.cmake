@@ -17,6 +17,10 @@ target_include_directories(lightswitch_sdk INTERFACE $<BUILD_INTERFACE:${PROJECT
 target_link_libraries(lightswitch_sdk INTERFACE torch_library)
 target_compile_features(lightswitch_sdk INTERFACE cxx_std_20)
 
+add_library(lightswitch_openmp INTERFACE)
+target_compile_options(lightswitch_openmp INTERFACE -fopenmp)
+target_link_libraries(lightswitch_openmp INTERFACE ${lightswitch_openmp_library})
+
 add_library(lightswitch_pch STATIC ${PROJECT_SOURCE_DIR}/tools/cmake/pch.cpp)
 target_link_libraries(lightswitch_pch PRIVATE lightswitch_sdk lightswitch_openmp lightswitch_warnings)
 target_precompile_headers(lightswitch_pch PRIVATE <ATen/ATen.h>)

@@ -1,5 +1,6 @@
-# Target lightswitch_openmp: compiles with -fopenmp and links the very OpenMP library that libtorch_cpu.so asks for, so that the
-# process has one thread pool. Wheels bring their own copy (lib/ or ../torch.libs); other builds use the system's.
+# Sets lightswitch_openmp_library: the very OpenMP library that libtorch_cpu.so asks for, so that the process has one thread pool.
+# Wheels bring their own copy (lib/ or ../torch.libs); other builds use the system's. Installed with the package, whose static
+# libraries need it too.
 get_target_property(torch_cpu_file torch_cpu IMPORTED_LOCATION_RELEASE)
 if(NOT torch_cpu_file)
   get_target_property(torch_cpu_file torch_cpu IMPORTED_LOCATION)
@@ -15,11 +16,9 @@ get_filename_component(torch_lib_dir "${torch_cpu_file}" DIRECTORY)
 find_library(LIGHTSWITCH_TORCH_OPENMP NAMES ${torch_openmp_name}
              PATHS ${torch_lib_dir} ${torch_lib_dir}/../../torch.libs NO_DEFAULT_PATH)
 
-add_library(lightswitch_openmp INTERFACE)
-target_compile_options(lightswitch_openmp INTERFACE $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>>)
 if(LIGHTSWITCH_TORCH_OPENMP)
-  target_link_libraries(lightswitch_openmp INTERFACE $<BUILD_INTERFACE:${LIGHTSWITCH_TORCH_OPENMP}>)
+  set(lightswitch_openmp_library ${LIGHTSWITCH_TORCH_OPENMP})
 else()
-  find_package(OpenMP REQUIRED)
-  target_link_libraries(lightswitch_openmp INTERFACE $<BUILD_INTERFACE:OpenMP::OpenMP_CXX>)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set(lightswitch_openmp_library ${OpenMP_CXX_LIBRARIES})
 endif()
