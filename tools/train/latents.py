@@ -17,6 +17,7 @@ import torch
 from train.autoencoder import to_network
 from train.dcae import Autoencoder
 from train.runs import runs_folder, write_atomically
+from train.shipped import shipped_autoencoder
 from train.world import TRAIN, batches
 
 FOLDER = "scenes-latents"
@@ -24,16 +25,25 @@ CHUNK = 512
 
 
 def freeze(run: str = "scenes-autoencoder") -> None:
-    """Keeps the averaged weights of the last checkpoint as the autoencoder of this latent space, once and for all."""
+    """Keeps the averaged weights of the last checkpoint as the autoencoder of this latent space, once and for all; the
+    shipped one where there is no checkpoint, so that a denoiser goes on in the space it was trained in."""
     folder = runs_folder() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    state = torch.load(runs_folder() / run / "checkpoint.pt", weights_only=True)
-    frozen = {"model": state["average"], "config": state["config"], "step": state["step"], "seconds": state["seconds"]}
+    checkpoint = runs_folder() / run / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        frozen = {key: state[key] for key in ("config", "step", "seconds")} | {"model": state["average"]}
+    else:
+        frozen = shipped_autoencoder()
     write_atomically(folder / "autoencoder.pt", lambda path: torch.save(frozen, path))
 
 
+def frozen_state() -> dict:
+    return torch.load(runs_folder() / FOLDER / "autoencoder.pt", weights_only=True)
+
+
 def frozen_autoencoder() -> Autoencoder:
-    state = torch.load(runs_folder() / FOLDER / "autoencoder.pt", weights_only=True)
+    state = frozen_state()
     model = Autoencoder(json.loads(state["config"])["model"])
     model.load_state_dict(state["model"])
     return model.eval().requires_grad_(False)
@@ -71,13 +81,14 @@ def encode(capacity: int, batch: int = 16) -> None:
     rows = np.memmap(path, np.float16, "r+" if path.exists() else "w+", shape=shape)
     data = batches(facts["first_seed"] + facts["count"], batch)
     began, first = time.monotonic(), facts["count"]
+    known_scale = frozen_state().get("scaling_factor")
     while facts["count"] < facts["capacity"]:
         stop = min(facts["count"] + CHUNK, facts["capacity"])
         for i in range(facts["count"], stop, batch):
             rows[i : i + batch] = model.encoder(to_network(next(data)[0])).numpy()[: facts["capacity"] - i]
         rows.flush()
         if first == facts["count"] == 0:
-            facts["scaling_factor"] = round(1 / float(rows[:stop].astype(np.float32).std()), 5)
+            facts["scaling_factor"] = known_scale or round(1 / float(rows[:stop].astype(np.float32).std()), 5)
         facts["count"] = stop
         write_atomically(folder / "READY.json", lambda p: p.write_text(json.dumps(facts, indent=2) + "\n"))
         rate = (stop - first) / (time.monotonic() - began)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
+CONFIGS = Path(__file__).resolve().parent / "configs"
 SCENES = Path(__file__).resolve().parents[2] / "models" / "scenes"
 
 
 def shipped_part(name: str, folder: Path = SCENES) -> torch.jit.ScriptModule:
     """A TorchScript part in single precision."""
     return torch.jit.load(folder / name).float().eval()
+
+
+def shipped_autoencoder(folder: Path = SCENES) -> dict:
+    """The shipped encoder and light decoder as `scenes-latents` freezes them, with the scale of their space."""
+    weights = load_file(folder / "vit.safetensors")
+    space = json.loads((folder / "model.json").read_text())["latent_spaces"]["scenes"]
+    return {
+        "model": {name: value.float() if value.is_floating_point() else value for name, value in weights.items()},
+        "config": (CONFIGS / "scenes_autoencoder.json").read_text(),
+        "step": 0,
+        "seconds": 0.0,
+        "scaling_factor": space["scaling_factor"],
+    }
