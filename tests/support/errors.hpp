@@ -9,7 +9,8 @@
 
 namespace lightswitch::testing {
 
-/// Runs `action` and hands back the error it throws, which must be exactly a `Wanted`; ends the test as failed otherwise.
+/// Runs `action` and hands back the error it throws, which must be exactly a `Wanted`; ends the test as failed
+/// otherwise.
 template <typename Wanted, typename Action>
 Wanted expect_error(Action&& action) {
   try {
