@@ -11,13 +11,14 @@ from torch import Tensor
 
 from train.dcae import Autoencoder
 from train.muon import Muon
-from train.runs import CONFIGS, Run, read_config, write_atomically
+from train.runs import CONFIGS, NOTHING, SHIPPED, Run, half_precision, read_config, write_atomically
+from train.shipped import shipped_autoencoder
 from train.world import COLOURS, TEST, batches, contact_sheet, object_weights, scene
 
 
 def to_network(pictures: np.ndarray) -> Tensor:
     """uint8 [N, H, W, 3] to float [N, 3, H, W] in -1..1."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().contiguous() / 127.5 - 1
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_pictures(x: Tensor) -> np.ndarray:
@@ -69,11 +70,14 @@ def copies(model: torch.nn.Module, pictures: np.ndarray, batch: int = 16) -> np.
     )
 
 
-def train(config: dict) -> None:
+def train(config: dict, start: bool = False) -> None:
     torch.manual_seed(config["seed"])
     model = Autoencoder(config["model"])
+    if start:
+        model.load_state_dict(shipped_autoencoder()["model"])
+    model = model.to(memory_format=torch.channels_last)
     optimizer = Muon(model.parameters(), lr=config["learning_rate"])
-    run = Run(config, model, optimizer)
+    run = Run(config, model, optimizer, SHIPPED if start else NOTHING)
     data = batches(run.step * config["batch"], config["batch"])
     shown, shown_facts = test_pictures(48)
     averaged = Autoencoder(config["model"]).eval()
@@ -81,10 +85,12 @@ def train(config: dict) -> None:
     def one_step(_: int):
         pictures, _, facts = next(data)
         target = to_network(pictures)
-        z = model.encoder(target)
+        with half_precision():
+            z = model.encoder(target).float()
         moments = z.mean((0, 2, 3)).square().mean() + (z.std((0, 2, 3)) - 1).square().mean()
         noise = torch.rand(len(z), 1, 1, 1) * config["latent_noise"]
-        made = model.decoder(z + noise * torch.randn_like(z))
+        with half_precision():
+            made = model.decoder(z + noise * torch.randn_like(z)).float()
         loss = picture_loss(made, target, weights_of(facts, config["object_weight"]), config["gradient_weight"])
         mse = F.mse_loss(made.detach(), target).item()
         return loss + config["latent_moments_weight"] * moments, {
@@ -112,7 +118,8 @@ def command(arguments: list[str]) -> None:
     parser.add_argument("--config", default=CONFIGS / "scenes_autoencoder.json")
     parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--start", action="store_true", help="go on from the shipped weights, where there is no checkpoint")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)

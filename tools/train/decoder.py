@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from train.dcae import Decoder
 from train.kl import KLDecoder
 from train.latents import frozen_autoencoder, ready, stored_latents
 from train.muon import Muon
-from train.runs import Run, read_config, write_atomically
+from train.runs import NOTHING, SHIPPED, Run, half_precision, read_config, write_atomically
+from train.shipped import shipped_decoder
 from train.tiny import TinyDecoder
 from train.world import contact_sheet, scene
 
@@ -40,13 +42,18 @@ class FromRaw(nn.Module):
         return self.decode(self.encoder(x))
 
 
-def train(config: dict) -> None:
+def train(config: dict, start: Path | None = None) -> None:
     torch.manual_seed(config["seed"])
     frozen = frozen_autoencoder()
     decoder = build(config)
     if config["family"] == "vit":  # goes on from the decoder that was trained with the encoder
         decoder.load_state_dict(frozen.decoder.state_dict())
-    run = Run(config, decoder, Muon(decoder.parameters(), lr=config["learning_rate"]))
+    elif start:
+        decoder.load_state_dict(shipped_decoder(start))
+    if config["family"] != "kl":  # torch's group norm is slower in channels-last
+        decoder = decoder.to(memory_format=torch.channels_last)
+    optimizer = Muon(decoder.parameters(), lr=config["learning_rate"])
+    run = Run(config, decoder, optimizer, SHIPPED if start else NOTHING)
     pair = FromRaw(frozen.encoder, decoder, config["family"])
     averaged = FromRaw(frozen.encoder, build(config).eval(), config["family"])
     shown, shown_facts = test_pictures(48)
@@ -63,7 +70,8 @@ def train(config: dict) -> None:
         target = to_network(np.stack([s[0] for s in scenes]))
         z = torch.from_numpy(rows[index].astype(np.float32))
         z = z + torch.rand(batch, 1, 1, 1) * config["latent_noise"] * torch.randn_like(z)
-        made = pair.decode(z)
+        with half_precision():
+            made = pair.decode(z).float()
         loss = picture_loss(
             made, target, weights_of([s[2] for s in scenes], config["object_weight"]), config["gradient_weight"]
         )
@@ -88,7 +96,8 @@ def command(arguments: list[str]) -> None:
     parser.add_argument("--config", required=True)
     parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--start", type=Path, help="shipped weights to go on from, for a run without a checkpoint")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)

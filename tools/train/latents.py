@@ -16,7 +16,7 @@ import torch
 
 from train.autoencoder import to_network
 from train.dcae import Autoencoder
-from train.runs import runs_folder, write_atomically
+from train.runs import half_precision, runs_folder, write_atomically
 from train.shipped import shipped_autoencoder
 from train.world import TRAIN, batches
 
@@ -62,7 +62,7 @@ def stored_latents(facts: dict) -> np.ndarray:
 @torch.no_grad()
 def encode(capacity: int, batch: int = 16) -> None:
     folder = runs_folder() / FOLDER
-    model = frozen_autoencoder()
+    encoder = frozen_autoencoder().encoder.to(memory_format=torch.channels_last)
     if (folder / "READY.json").exists():
         facts = ready()
     else:
@@ -85,7 +85,9 @@ def encode(capacity: int, batch: int = 16) -> None:
     while facts["count"] < facts["capacity"]:
         stop = min(facts["count"] + CHUNK, facts["capacity"])
         for i in range(facts["count"], stop, batch):
-            rows[i : i + batch] = model.encoder(to_network(next(data)[0])).numpy()[: facts["capacity"] - i]
+            with half_precision():
+                latents = encoder(to_network(next(data)[0])).float()
+            rows[i : i + batch] = latents.numpy()[: facts["capacity"] - i]
         rows.flush()
         if first == facts["count"] == 0:
             facts["scaling_factor"] = known_scale or round(1 / float(rows[:stop].astype(np.float32).std()), 5)
@@ -100,7 +102,7 @@ def encode(capacity: int, batch: int = 16) -> None:
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-latents", description=__doc__)
-    parser.add_argument("--capacity", type=int, default=24576)
+    parser.add_argument("--capacity", type=int, default=98304)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

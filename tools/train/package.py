@@ -12,7 +12,7 @@ from string import Template
 import torch
 
 from train.judge import load_judge
-from train.runs import CONFIGS, read_config, runs_folder, write_atomically
+from train.runs import CONFIGS, NOTHING, read_config, runs_folder, write_atomically
 from train.text_encoder import load_encoder
 from train.torchscript import SCHEDULERS, ScheduleConfig, local_paths, save_script, scripted
 from train.unet_training import load_unet
@@ -20,6 +20,7 @@ from train.unet_training import load_unet
 SPACE = "scenes"
 TRAINED_ON = "Scenes drawn by the project's own generator (tools/train/world.py); no other data."
 CARD = Path(__file__).parent / "cards" / "scenes.md"
+HISTORY = CARD.with_suffix(".json")  # what every training of the shipped parts took, on whatever machine it ran
 
 
 def save_half(module: torch.nn.Module, path: Path) -> None:
@@ -27,12 +28,20 @@ def save_half(module: torch.nn.Module, path: Path) -> None:
     save_script(torch.jit.script(copy.deepcopy(module).half().eval()), path)
 
 
+def trained_here(config: dict) -> bool:
+    return (runs_folder() / config["name"] / "checkpoint.pt").exists()
+
+
 def write_parts(folder: Path, text: dict, unet: dict, judge: dict) -> None:
-    encoder, tokenizer = load_encoder(text)
-    tokenizer.save(folder / "tokenizer")
-    save_half(encoder, folder / "text_encoder.pt")
-    save_half(load_unet(unet), folder / "denoiser.pt")
-    save_half(load_judge(judge), folder / "judge.pt")
+    """The parts that were trained on this machine; the others stay as they ship."""
+    if trained_here(text):
+        encoder, tokenizer = load_encoder(text)
+        tokenizer.save(folder / "tokenizer")
+        save_half(encoder, folder / "text_encoder.pt")
+    if trained_here(unet):
+        save_half(load_unet(unet), folder / "denoiser.pt")
+    if trained_here(judge):
+        save_half(load_judge(judge), folder / "judge.pt")
     for name in SCHEDULERS:
         save_script(scripted(name, ScheduleConfig(**unet["schedule"])), folder / "schedulers" / f"{name}.pt")
 
@@ -102,15 +111,27 @@ def check_parts(folder: Path, model: dict) -> None:
             raise SystemExit(f"{folder / name}: names local paths: {', '.join(leaks)}")
 
 
-def training_table(runs: list[str]) -> str:
-    """A markdown row for every training that has a checkpoint: steps and hours."""
-    rows = ["| training | steps | samples | hours |", "|---|---|---|---|"]
-    for name in runs:
+def with_checkpoints(history: dict, names: list[str]) -> dict:
+    """`history`: training -> when it began -> {start, steps, samples, hours}, with what was trained on this machine.
+
+    A training from nothing makes what came before it void; one that started from the shipped weights adds to it.
+    """
+    history = copy.deepcopy(history)
+    for name in names:
         path = runs_folder() / name / "checkpoint.pt"
         if path.exists():
             state = torch.load(path, weights_only=True)
-            batch = json.loads((path.parent / "config.json").read_text())["batch"]
-            rows.append(f"| `{name}` | {state['step']:,} | {state['step'] * batch:,} | {state['seconds'] / 3600:.2f} |")
+            facts = {"start": state["start"], "steps": state["step"], "samples": state["samples"]}
+            earlier = {} if state["start"] == NOTHING else history.get(name, {})
+            history[name] = {**earlier, state["begun"]: facts | {"hours": round(state["seconds"] / 3600, 2)}}
+    return history
+
+
+def training_table(history: dict, names: list[str]) -> str:
+    rows = ["| training | began | from | steps | samples | hours |", "|---|---|---|---|---|---|"]
+    for name in names:
+        for begun, run in history.get(name, {}).items():
+            rows.append(f"| `{name}` | {begun} | {run['start']} | {run['steps']:,} | {run['samples']:,} | {run['hours']:.2f} |")
     return "\n".join(rows)
 
 
@@ -134,25 +155,25 @@ def scores_table(path: Path) -> str:
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-package", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the package's folder, decoders already in it")
-    parser.add_argument("--keep-parts", action="store_true", help="decoders changed only: leave the other parts as they are")
     options = parser.parse_args(arguments)
     text, unet, judge = (read_config(CONFIGS / f"scenes_{name}.json") for name in ("text", "unet", "judge"))
     exported = runs_folder() / "scenes-export"
     decoders = json.loads((exported / "decoders.json").read_text())
-    if not options.keep_parts:
-        write_parts(options.output, text, unet, judge)
+    write_parts(options.output, text, unet, judge)
     model = describe(text, unet, decoders)
     model["files"] = file_list(options.output)
     check_parts(options.output, model)
     table = exported / "decoders_table.md"
-    trained = [*decoders.get("runs", []), *(config["name"] for config in (text, judge, unet))]
+    trained = [*decoders["runs"], *(config["name"] for config in (text, judge, unet))]
+    history = with_checkpoints(json.loads(HISTORY.read_text()), trained)
     card = Template(CARD.read_text(encoding="utf-8")).substitute(
-        trainings=training_table(trained),
+        trainings=training_table(history, trained),
         scores=scores_table(runs_folder() / unet["name"] / "scores.json"),
         decoders=table.read_text().strip() if table.exists() else "Not measured yet.",
         steps=unet["sampling"]["steps"], method=unet["sampling"]["method"], cfg_scale=unet["sampling"]["cfg_scale"],
     )  # fmt: skip
     write_atomically(options.output / "README.md", lambda path: path.write_text(card, encoding="utf-8"))
     write_atomically(options.output / "model.json", lambda path: path.write_text(json.dumps(model, indent=2) + "\n"))
+    write_atomically(HISTORY, lambda path: path.write_text(json.dumps(history, indent=2) + "\n"))
     total = sum(entry["bytes"] for entry in model["files"].values())
     print(f"{options.output}: {len(model['files'])} files, {total / 2**20:.1f} MiB")

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 CONFIGS = Path(__file__).parent / "configs"
+NOTHING, SHIPPED = "nothing", "the shipped weights"  # where a training can start
 
 
 def runs_folder() -> Path:
@@ -30,6 +31,11 @@ def write_atomically(path: Path, save) -> None:
     save(temporary)
     temporary.chmod(0o644)  # some writers make files that only their owner may read
     os.replace(temporary, path)
+
+
+def half_precision() -> torch.autocast:
+    """bfloat16 where the CPU multiplies it in hardware, nothing elsewhere; weights and losses stay in single precision."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
 
 
 class Average:
@@ -53,12 +59,14 @@ class Run:
     The learning rate warms up over `warmup_steps`, then falls with that time as a cosine to 3 % of its peak.
     """
 
-    def __init__(self, config: dict, model: nn.Module, optimizer: torch.optim.Optimizer):
+    def __init__(self, config: dict, model: nn.Module, optimizer: torch.optim.Optimizer, start: str = NOTHING):
+        """`start`: what `model` already holds, for the card."""
         self.config, self.model, self.optimizer = config, model, optimizer
         self.average = Average(model, config["ema"])
         self.folder = runs_folder() / config["name"]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.step, self.seconds, self.stopped = 0, 0.0, False
+        self.step, self.seconds, self.samples, self.stopped = 0, 0.0, 0, False
+        self.start, self.begun = start, time.strftime("%Y-%m-%d %H:%M")
         self._rate, self._printed = None, 0.0
         if self.checkpoint.exists():
             self._resume()
@@ -78,7 +86,8 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.values = state["average"]
-        self.step, self.seconds = state["step"], state["seconds"]
+        for name in ("step", "seconds", "samples", "start", "begun"):
+            setattr(self, name, state[name])
         torch.set_rng_state(state["rng"])
         print(f"{self.config['name']}: resuming at step {self.step}", file=sys.stderr)
 
@@ -89,6 +98,9 @@ class Run:
             "average": self.average.values,
             "step": self.step,
             "seconds": self.seconds,
+            "samples": self.samples,
+            "start": self.start,
+            "begun": self.begun,
             "rng": torch.get_rng_state(),
             "config": json.dumps(self.config),
         }
@@ -128,6 +140,7 @@ class Run:
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
             self.step += 1
+            self.samples += self.config["batch"]
             self.average.update(self.step)
             now = time.monotonic()
             rate = self.config["batch"] / (now - last)

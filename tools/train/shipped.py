@@ -28,3 +28,8 @@ def shipped_autoencoder(folder: Path = SCENES) -> dict:
         "seconds": 0.0,
         "scaling_factor": space["scaling_factor"],
     }
+
+
+def shipped_decoder(path: Path) -> dict:
+    """The weights of a decoder that was trained against frozen latents, in single precision."""
+    return {name.removeprefix("decoder."): value.float() for name, value in load_file(path).items()}

@@ -13,7 +13,7 @@ from torch import Tensor
 from train.latents import ready, stored_latents
 from train.muon import Muon
 from train.prompts import loose_caption
-from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.runs import CONFIGS, NOTHING, SHIPPED, Run, half_precision, read_config, runs_folder
 from train.shipped import shipped_part
 from train.text_encoder import encode, load_encoder
 from train.torchscript import ScheduleConfig, alphas_cumprod
@@ -83,8 +83,9 @@ class Task:
         noise = torch.from_numpy(rng.standard_normal(x0.shape, dtype=np.float32))
         captions = [caption_for(self.latents.first_seed + int(place), self.config, rng) for place in places]
         context = encode(self.encoder, self.tokenizer, captions)
-        made = model(alpha * x0 + sigma * noise, timestep.float(), context)
-        return (made - (alpha * noise - sigma * x0)).square().mean()
+        with half_precision():
+            made = model(alpha * x0 + sigma * noise, timestep.float(), context)
+        return (made.float() - (alpha * noise - sigma * x0)).square().mean()
 
 
 def train(config: dict, start: Path | None = None) -> None:
@@ -95,7 +96,7 @@ def train(config: dict, start: Path | None = None) -> None:
         model.load_state_dict(shipped_part(start.name, start.parent).state_dict())
     model = model.to(memory_format=torch.channels_last)
     optimizer = Muon(model.parameters(), lr=config["learning_rate"], betas=(0.9, 0.99), weight_decay=0.01)
-    run = Run(config, model, optimizer)
+    run = Run(config, model, optimizer, SHIPPED if start else NOTHING)
     rng = np.random.default_rng([config["seed"], run.step])
     averaged = UNet(**config["model"]).eval().to(memory_format=torch.channels_last)
 

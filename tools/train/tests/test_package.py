@@ -5,11 +5,12 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import torch
 
-from train.package import check_parts, describe, file_list, save_half, scores_table
-from train.runs import CONFIGS, read_config
+from train.package import check_parts, describe, file_list, save_half, scores_table, training_table, with_checkpoints
+from train.runs import CONFIGS, NOTHING, SHIPPED, read_config
 from train.unet import UNet
 
 DECODERS = {
@@ -81,6 +82,38 @@ class Package(unittest.TestCase):
         scores = {"pictures": {"right": 0.5, "sky": 1.0}, "drawings": {"right": 0.99, "sky": 1.0}, "count": 8}
         (self.folder / "scores.json").write_text(json.dumps(scores))
         self.assertIn("| generated, held-out captions, 8 pictures | 50.0 % | 100.0 % |", scores_table(self.folder / "scores.json"))
+
+
+class History(unittest.TestCase):
+    """What the card says of the trainings adds up over machines."""
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.runs = Path(holder.name)
+        patched = mock.patch.dict("os.environ", {"LIGHTSWITCH_RUNS": holder.name})
+        patched.start()
+        self.addCleanup(patched.stop)
+        self.history = {"a": {"2020-01-01": {"start": NOTHING, "steps": 1, "samples": 8, "hours": 0.5}}}
+
+    def checkpoint(self, start: str) -> None:
+        (self.runs / "a").mkdir()
+        state = {"start": start, "begun": "2020-01-02 10:00", "step": 2, "samples": 32, "seconds": 1800.0}
+        torch.save(state, self.runs / "a" / "checkpoint.pt")
+
+    def test_no_training_here_changes_nothing(self) -> None:
+        self.assertEqual(with_checkpoints(self.history, ["a", "b"]), self.history)
+
+    def test_going_on_from_the_shipped_weights_adds_a_row(self) -> None:
+        self.checkpoint(SHIPPED)
+        history = with_checkpoints(self.history, ["a"])
+        self.assertEqual([run["samples"] for run in history["a"].values()], [8, 32])
+        self.assertEqual(with_checkpoints(history, ["a"]), history)
+        self.assertIn("| `a` | 2020-01-02 10:00 | the shipped weights | 2 | 32 | 0.50 |", training_table(history, ["a"]))
+
+    def test_a_training_from_nothing_makes_the_earlier_ones_void(self) -> None:
+        self.checkpoint(NOTHING)
+        self.assertEqual(list(with_checkpoints(self.history, ["a"])["a"]), ["2020-01-02 10:00"])
 
 
 class ShippedModels(unittest.TestCase):
