@@ -3,13 +3,14 @@
 #include <array>
 
 #include "kl/kl.hpp"
+#include "projection/projection.hpp"
 #include "taming/taming.hpp"
 #include "vit/vit.hpp"
 
 namespace lightswitch {
 
 std::span<const DecoderFamily> builtin_decoder_families() {
-  static const std::array table{kl::family(), vit::family(), taming::family()};
+  static const std::array table{kl::family(), vit::family(), taming::family(), projection::family()};
   return table;
 }
 

@@ -28,12 +28,12 @@ def build(config: dict) -> nn.Module:
 
 
 class FromRaw(nn.Module):
-    """Encoder and decoder joined; the taming family eats scaled latents, the others raw ones."""
+    """Encoder and decoder joined; some families eat scaled latents, the others raw ones."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, family: str):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.scale = ready()["scaling_factor"] if family == "taming" else 1.0
+        self.scale = ready()["scaling_factor"] if family in ("taming", "projection") else 1.0
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         return self.decoder(z * self.scale)

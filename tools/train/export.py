@@ -15,7 +15,11 @@ from torch import nn
 
 from train.decoder import build
 from train.latents import frozen_autoencoder, ready
+from train.projection import fitted
 from train.runs import runs_folder, write_atomically
+
+
+ORDER = ("vae", "vit", "tae", "proj")
 
 
 def trained_decoder(run: str) -> tuple[nn.Module, dict] | None:
@@ -44,7 +48,8 @@ def decoders() -> dict[str, tuple[nn.Module, str, str]]:
         trained = trained_decoder(run)
         if trained:
             found[name] = (trained[0], trained[1]["family"], run)
-    return dict(sorted(found.items(), key=lambda item: ("vae", "vit", "tae").index(item[0])))
+    found["proj"] = (fitted(), "projection", light_run)
+    return dict(sorted(found.items(), key=lambda item: ORDER.index(item[0])))
 
 
 def half(state: dict, prefix: str) -> dict:
@@ -58,7 +63,7 @@ def command(arguments: list[str]) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     entries, runs = {}, ["scenes-autoencoder"]
     for name, (decoder, family, run) in decoders().items():
-        weights = half(decoder.state_dict(), "decoder.")
+        weights = half(decoder.state_dict(), "" if family == "projection" else "decoder.")
         if name == "vit":
             weights |= half(frozen_autoencoder().encoder.state_dict(), "encoder.")
         path = options.output / f"{name}.safetensors"
