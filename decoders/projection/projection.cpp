@@ -20,8 +20,7 @@ int64_t latent_channels(const WeightSource& weights) {
 int64_t checked_factor(const Config& config) {
   const int64_t factor = nn::config_int(config, "factor", 8);
   if (factor < 1 || factor > largest_factor)
-    throw OptionError("out of range",
-                      {"", "factor", "1 … " + std::to_string(largest_factor), std::to_string(factor)});
+    throw OptionError("out of range", {"", "factor", "1 … " + std::to_string(largest_factor), std::to_string(factor)});
   return factor;
 }
 
@@ -50,7 +49,9 @@ class Projection final : public nn::DecoderNetwork {
   nn::Conv2d map_;
 };
 
-bool recognises(const WeightSource& weights) { return latent_channels(weights) > 0; }
+bool recognises(const WeightSource& weights) {
+  return latent_channels(weights) > 0;
+}
 
 std::unique_ptr<Decoder> make_decoder(const NetworkRequest& request) {
   const int64_t channels = latent_channels(*request.weights);

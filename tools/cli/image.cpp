@@ -81,9 +81,10 @@ void add_decoder_options(CLI::App& command, ImageArguments& to) {
       ->group(group);
   add_tiling_options(command, to.tiling);
   command
-      .add_option("--preview", to.preview,
-                  "Decoder for pictures of the work in progress, a light one best (the shipped model's `proj` costs nothing); "
-                  "none for no preview")
+      .add_option(
+          "--preview", to.preview,
+          "Decoder for pictures of the work in progress, a light one best (the shipped model's `proj` costs nothing); "
+          "none for no preview")
       ->type_name("none|SPEC")
       ->group(group);
   command.add_option("--preview-interval", to.preview_interval, "Steps between previews (default: 1)")
