@@ -12,12 +12,22 @@ namespace lightswitch {
 /// Called after each tile (or after the whole picture): done of total.
 using TileProgress = std::function<void(int64_t done, int64_t total)>;
 
+/// How a picture is cut up to bound memory. Tiles of a decoder without global operations are exact: each is read with
+/// all that can influence it. Those of a decoder with global operations are approximate: their norms share statistics
+/// that are measured on a thinned copy of the latents, attention sees one tile, and overlapping tiles are blended.
+struct TileOptions {
+  int64_t size = 0;  ///< edge of a tile in latents, the exact tiles' halo not included; 0 decodes the picture whole
+  double overlap = 0.25;    ///< share of an approximate tile's edge that it has in common with its neighbour, 0 … 0.9
+  bool only_exact = false;  ///< refuse a decoder whose tiles are approximate
+
+  /// @throws OptionError.
+  void validate() const;
+};
+
 /// How decode() runs a decoder.
 struct DecodeOptions {
   LatentKind kind = LatentKind::diffusion;  ///< what the given latents are
-  /// Edge of a tile in latents, halo not included; 0 decodes the picture whole. Tiles are exact (halo >= receptive
-  /// field), so a decoder with global operations refuses them.
-  int64_t tile_size = 0;
+  TileOptions tiles = {};
   TileProgress progress = {};  ///< called on the decoding thread; may be empty
   std::stop_token stop = {};   ///< checked between layers and tiles
 };
@@ -26,7 +36,7 @@ struct DecodeOptions {
 /// @param latents [N, C, h, w] floating point; indices are [N, h, w] int64.
 /// @return [N, 3, h * factor, w * factor] float32 in [0, 1], contiguous. Picture i does not depend on the others.
 /// @throws TensorError (shape, channels, dtype, kind), NumericError (NaN or infinity in or out), UnsupportedError
-/// (tiles on a decoder with global operations), Cancelled.
+/// (tiles that this decoder cannot have), OptionError (tiles), Cancelled.
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options = {});
 
 /// Pictures to latents of the asked kind (a posterior's mode).

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 namespace lightswitch {
 
@@ -15,6 +16,23 @@ struct NetworkInfo {
   std::string configuration;  ///< one line: widths, depths, variants
   int64_t parameters = 0;     ///< trained numbers, as stored (before folding)
   DType dtype = DType::fp32;  ///< arithmetic in use, never `automatic`
+};
+
+/// Mean and variance of every group of every normalisation layer that spans the picture, in the order of the layers.
+/// Means something only to the decoder that measured it.
+using NormStatistics = std::vector<at::Tensor>;
+
+/// What lets a decoder with global norms work on tiles: the norms of all tiles use the statistics of one whole picture,
+/// so that tones do not shift from tile to tile. Attention still sees its tile alone.
+class SharedNorms {
+ public:
+  virtual ~SharedNorms() = default;
+
+  /// The statistics of one forward() on [1, channels, h, w]. @throws Cancelled.
+  virtual NormStatistics measure(const at::Tensor& latents, std::stop_token stop = {}) const = 0;
+  /// Decoder::forward with the statistics of another picture in place of its own. @throws Cancelled.
+  virtual at::Tensor forward_with(const NormStatistics& statistics, const at::Tensor& latents,
+                                  std::stop_token stop = {}) const = 0;
 };
 
 /// A network that turns latents into pictures.
@@ -36,6 +54,9 @@ class Decoder {
 
   /// Multiply-adds of one forward() on [1, channels, h, w], counted by the layers themselves.
   virtual int64_t macs(int64_t h, int64_t w) const = 0;
+
+  /// Null when the decoder cannot run with statistics measured elsewhere.
+  virtual const SharedNorms* shared_norms() const { return nullptr; }
 };
 
 /// A network that turns pictures into latents.

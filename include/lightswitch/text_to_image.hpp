@@ -32,7 +32,7 @@ struct TextToImageOptions {
   int64_t batch_count = 1;                  ///< pictures made together, >= 1
   at::Tensor init_image;   ///< undefined, or [3, height, width] in [0, 1]: image to image (needs an encoder)
   double strength = 0.75;  ///< image to image only: 0 < strength <= 1, share of the schedule that runs
-  int64_t tile_size = 0;   ///< see DecodeOptions::tile_size
+  TileOptions tiles;       ///< how the picture is cut up when it is decoded
 
   /// @throws OptionError naming the field, expected and found.
   void validate() const;

@@ -46,6 +46,17 @@ at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const La
                                        : (x - spec.shift_factor) * spec.scaling_factor;
 }
 
+void require_approximate_tiles(const Decoder& decoder, const TileOptions& tiles) {
+  const std::string& family = decoder.info().family;
+  if (tiles.only_exact)
+    throw UnsupportedError("tiles would not be exact: this decoder normalises or attends over the whole picture",
+                           {"", "tiles.only_exact", "false for decoders of family " + family, "true"});
+  if (!decoder.shared_norms())
+    throw UnsupportedError(
+        "this decoder normalises or attends over the whole picture and cannot share statistics between tiles",
+        {"", "tiles.size", "0 for decoders of family " + family, std::to_string(tiles.size)});
+}
+
 at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
   auto unit = range == OutputRange::signed_unit ? picture * 0.5 + 0.5 : picture.clone();
   return unit.clamp_(0, 1).contiguous();
@@ -53,22 +64,22 @@ at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
 
 }  // namespace
 
+void TileOptions::validate() const {
+  if (size < 0) throw OptionError("out of range", {"", "tiles.size", "0 or more latents", std::to_string(size)});
+  if (!(overlap >= 0 && overlap <= 0.9))
+    throw OptionError("out of range", {"", "tiles.overlap", "0 … 0.9", std::to_string(overlap)});
+}
+
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
   const c10::InferenceMode guard;
   const LatentSpec& spec = decoder.spec();
   require_latents(latents, options.kind, spec);
-  if (options.tile_size < 0)
-    throw OptionError("out of range", {"", "tile_size", "0 or more latents", std::to_string(options.tile_size)});
-  const bool tiled = options.tile_size > 0;
-  if (tiled && spec.global_operations)
-    throw UnsupportedError(
-        "tiles would not be exact: this decoder normalises or attends over the whole picture",
-        {"", "tile_size", "0 for decoders of family " + decoder.info().family, std::to_string(options.tile_size)});
+  options.tiles.validate();
+  const bool tiled = options.tiles.size > 0;
+  if (tiled && spec.global_operations) require_approximate_tiles(decoder, options.tiles);
   const auto input = to_network_input(latents, options.kind, spec);
 
-  const auto forward = [&](const at::Tensor& part) {
-    if (options.stop.stop_requested()) throw Cancelled();
-    auto picture = decoder.forward(part, options.stop);
+  const auto checked = [&](const at::Tensor& part, at::Tensor picture) {
     const std::vector<int64_t> expected = {part.size(0), 3, part.size(-2) * spec.factor, part.size(-1) * spec.factor};
     if (!picture.defined() || picture.sizes() != at::IntArrayRef(expected))
       throw TensorError("the decoder returned another shape",
@@ -76,14 +87,31 @@ at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const Decod
     require_finite(picture, "picture");
     return to_unit(picture, spec.output_range);
   };
+  const auto forward = [&](const at::Tensor& part) {
+    if (options.stop.stop_requested()) throw Cancelled();
+    return checked(part, decoder.forward(part, options.stop));
+  };
+  const auto in_tiles = [&](const at::Tensor& one) {
+    const TileOptions& tiles = options.tiles;
+    if (!spec.global_operations)
+      return decode_exact_tiles(one, tiles.size, spec.halo, spec.factor, forward, options.progress);
+    const SharedNorms& norms = *decoder.shared_norms();
+    const NormStatistics statistics = norms.measure(thinned(one, tiles.size), options.stop);
+    return decode_blended_tiles(
+        one, tiles, spec.factor,
+        [&](const at::Tensor& part) {
+          if (options.stop.stop_requested()) throw Cancelled();
+          return checked(part, norms.forward_with(statistics, part, options.stop));
+        },
+        options.progress);
+  };
   // One picture at a time: kernels may round differently for different batch sizes, and memory stays that of one
   // picture.
   std::vector<at::Tensor> pictures;
   const int64_t count = input.size(0);
   for (int64_t i = 0; i < count; ++i) {
     const auto one = input.slice(0, i, i + 1);
-    pictures.push_back(tiled ? decode_tiled(one, options.tile_size, spec.halo, spec.factor, forward, options.progress)
-                             : forward(one));
+    pictures.push_back(tiled ? in_tiles(one) : forward(one));
     if (!tiled && options.progress) options.progress(i + 1, count);
   }
   return count == 1 ? pictures.front() : at::cat(pictures);

@@ -17,9 +17,22 @@ struct TileSpan {
 /// Cuts `length` into tiles of `tile`, each read with `halo` more on both sides as far as there is anything.
 std::vector<TileSpan> tile_spans(int64_t length, int64_t tile, int64_t halo);
 
+/// What decodes one tile: [N, C, h, w] → [N, 3, h * factor, w * factor].
+using DecodeTile = std::function<at::Tensor(const at::Tensor&)>;
+
 /// Decodes tile by tile; exact when halo covers the receptive field.
-/// @param decode_one [N, C, h, w] → [N, 3, h * factor, w * factor].
-at::Tensor decode_tiled(const at::Tensor& latents, int64_t tile, int64_t halo, int64_t factor,
-                        const std::function<at::Tensor(const at::Tensor&)>& decode_one, const TileProgress& progress);
+at::Tensor decode_exact_tiles(const at::Tensor& latents, int64_t tile, int64_t halo, int64_t factor,
+                              const DecodeTile& decode_one, const TileProgress& progress);
+
+/// Where tiles of `tile` begin that overlap by at least `overlap`; the last one ends at `length`.
+std::vector<int64_t> tile_starts(int64_t length, int64_t tile, int64_t overlap);
+
+/// Decodes tiles that overlap and blends them: their weights rise across the overlap and are normalised.
+at::Tensor decode_blended_tiles(const at::Tensor& latents, const TileOptions& tiles, int64_t factor,
+                                const DecodeTile& decode_one, const TileProgress& progress);
+
+/// Every k-th latent along both axes, k the least that leaves `edge` or fewer: values and so their statistics stay as
+/// they are, which averaging would not leave them.
+at::Tensor thinned(const at::Tensor& latents, int64_t edge);
 
 }  // namespace lightswitch

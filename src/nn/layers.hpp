@@ -70,7 +70,7 @@ class UpsampleConv2d {
   int64_t in_ = 0, out_ = 0;
 };
 
-/// act(group_norm(x)), statistics in fp32.
+/// act(group_norm(x)), statistics in fp32 or better; those of another picture where the run brings them.
 class GroupNorm {
  public:
   GroupNorm() = default;
@@ -79,6 +79,8 @@ class GroupNorm {
   at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
+  at::Tensor on_device(Run& run, const at::Tensor& x) const;
+
   at::Tensor weight_, bias_;
   int64_t groups_ = 0;
   double eps_ = 0;

@@ -29,7 +29,7 @@ struct Descriptor {
 MappedFile::MappedFile(const std::filesystem::path& file) {
   const Descriptor descriptor{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
   if (descriptor.value < 0) fail(file, "cannot open");
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor.value, &status) != 0) fail(file, "cannot inspect");
   if (!S_ISREG(status.st_mode))
     throw FileError("cannot read",

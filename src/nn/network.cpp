@@ -13,15 +13,32 @@ Network<Interface>::Network(const NetworkRequest& request) : device_(request.dev
 }
 
 template <typename Interface>
-at::Tensor Network<Interface>::forward(const at::Tensor& input, std::stop_token stop) const {
+at::Tensor Network<Interface>::compute(Run run, const at::Tensor& input) const {
   if constexpr (std::is_same_v<Interface, Decoder>) {
     require_input(input, "latents", spec_.channels);
   } else {
     require_input(input, "pictures", 3, spec_.factor);
   }
   const c10::NoGradGuard no_grad;
-  Run run = Run::compute(std::move(stop));
   return leave(run, pass(run, enter(run, input, scalar_type(info_.dtype), device_)));
+}
+
+template <typename Interface>
+at::Tensor Network<Interface>::forward(const at::Tensor& input, std::stop_token stop) const {
+  return compute(Run::compute(std::move(stop)), input);
+}
+
+template <typename Interface>
+NormStatistics Network<Interface>::measure(const at::Tensor& input, std::stop_token stop) const {
+  NormStatistics statistics;
+  compute(Run::measure(statistics, std::move(stop)), input);
+  return statistics;
+}
+
+template <typename Interface>
+at::Tensor Network<Interface>::forward_with(const NormStatistics& statistics, const at::Tensor& input,
+                                            std::stop_token stop) const {
+  return compute(Run::with(statistics, std::move(stop)), input);
 }
 
 template <typename Interface>

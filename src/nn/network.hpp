@@ -10,12 +10,14 @@ namespace lightswitch::nn {
 /// count. A family's class fills in spec, info, dtype and device when it is built, and says in pass() what its layers
 /// do.
 template <typename Interface>
-class Network : public Interface {
+class Network : public Interface, private SharedNorms {
  public:
   const LatentSpec& spec() const final { return spec_; }
   const NetworkInfo& info() const final { return info_; }
   at::Tensor forward(const at::Tensor& input, std::stop_token stop) const final;
   int64_t macs(int64_t height, int64_t width) const final;
+  /// Of decoders; pictures that are encoded are never cut into tiles.
+  const SharedNorms* shared_norms() const { return this; }
 
  protected:
   explicit Network(const NetworkRequest& request);
@@ -26,6 +28,10 @@ class Network : public Interface {
   NetworkInfo info_;
 
  private:
+  NormStatistics measure(const at::Tensor& input, std::stop_token stop) const final;
+  at::Tensor forward_with(const NormStatistics& statistics, const at::Tensor& input, std::stop_token stop) const final;
+  at::Tensor compute(Run run, const at::Tensor& input) const;
+
   c10::Device device_;
 };
 

@@ -36,14 +36,25 @@ GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t chan
 at::Tensor GroupNorm::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
   if (run.counting()) return x;
-  if (!x.is_cpu())
-    return activate(run,
-                    std::get<0>(at::native_group_norm(x, weight_, bias_, x.size(0), x.size(1), x.size(2) * x.size(3),
-                                                      groups_, eps_)),
-                    act_);
-  return apply_in_kernel(run, std::move(x), act_, [this](const at::Tensor& from, Activation act, at::Tensor& to) {
-    group_norm_kernel(from, weight_, bias_, groups_, eps_, act, to);
+  if (!x.is_cpu()) return on_device(run, x);
+  if (!x.is_contiguous(at::MemoryFormat::ChannelsLast)) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor statistics = run.norm_statistics([&] { return group_statistics(x, groups_); });
+  return apply_in_kernel(run, std::move(x), act_, [&](const at::Tensor& from, Activation act, at::Tensor& to) {
+    group_norm_kernel(from, statistics, weight_, bias_, eps_, act, to);
   });
+}
+
+at::Tensor GroupNorm::on_device(Run& run, const at::Tensor& x) const {
+  const int64_t batch = x.size(0), size = x.size(1) / groups_;
+  const at::Tensor statistics = run.norm_statistics([&] {
+    const auto [variance, mean] = at::var_mean(x.to(at::kFloat).reshape({batch, groups_, -1}), {2}, 0);
+    return at::stack({mean, variance}, 2);
+  });
+  const auto per_channel = [&](const at::Tensor& groups) { return groups.repeat_interleave(size, 1); };
+  const at::Tensor scale = weight_ * per_channel(at::rsqrt(statistics.select(2, 1) + eps_));
+  const at::Tensor shift = bias_ - per_channel(statistics.select(2, 0)) * scale;
+  const auto spread = [](const at::Tensor& values) { return values.unsqueeze(2).unsqueeze(3); };
+  return activate(run, at::addcmul(spread(shift), x.to(at::kFloat), spread(scale)).to(x.scalar_type()), act_);
 }
 
 RmsNorm2d::RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t channels, double eps, Activation act)

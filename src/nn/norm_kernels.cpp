@@ -80,9 +80,9 @@ Sums sum_stretch(const T* x, int64_t pixels, int64_t channels, const float* pivo
   return total;
 }
 
-/// Turns the sums over `pixels` pixels into what each channel is multiplied by and what is added to it.
-void scale_and_shift(const std::vector<Sums>& stretches, const std::vector<float>& pivot, int64_t pixels,
-                     int64_t groups, double eps, const float* weight, const float* bias, float* scale, float* shift) {
+/// Adds the sums of all stretches up to one mean and variance per group.
+void reduce(const std::vector<Sums>& stretches, const std::vector<float>& pivot, int64_t pixels, int64_t groups,
+            double* statistics) {
   const int64_t channels = static_cast<int64_t>(pivot.size()), size = channels / groups;
   std::vector<double> means(channels), spreads(channels);
   for (int64_t c = 0; c < channels; ++c) {
@@ -94,30 +94,25 @@ void scale_and_shift(const std::vector<Sums>& stretches, const std::vector<float
     means[c] = pivot[c] + sum / double(pixels);
     spreads[c] = squares / double(pixels) - (sum / double(pixels)) * (sum / double(pixels));
   }
-  for (int64_t first = 0; first < channels; first += size) {
+  for (int64_t first = 0; first < channels; first += size, statistics += 2) {
     double mean = 0, variance = 0;
     for (int64_t c = first; c < first + size; ++c) mean += means[c] / double(size);
     for (int64_t c = first; c < first + size; ++c)
       variance += (std::max(spreads[c], 0.0) + (means[c] - mean) * (means[c] - mean)) / double(size);
-    const double inverse = 1 / std::sqrt(variance + eps);
-    for (int64_t c = first; c < first + size; ++c) {
-      scale[c] = float(weight[c] * inverse);
-      shift[c] = float(bias[c] - mean * weight[c] * inverse);
-    }
+    statistics[0] = mean;
+    statistics[1] = variance;
   }
 }
 
-template <typename T, Activation act>
-void group_norm(const at::Tensor& x, const float* weight, const float* bias, int64_t groups, double eps,
-                at::Tensor& y) {
+template <typename T>
+void statistics_of(const at::Tensor& x, int64_t groups, double* statistics) {
   const int64_t channels = x.size(1), pixels = x.size(2) * x.size(3);
   const T* input = x.const_data_ptr<T>();
-  T* output = y.mutable_data_ptr<T>();
   const int64_t wanted = (pixels * channels + kGrain - 1) / kGrain;
   const int64_t count = std::clamp<int64_t>(wanted, 1, 4 * at::get_num_threads());
   const int64_t stretch = (pixels + count - 1) / count;
-  std::vector<float> pivot(channels), scale(channels), shift(channels);
-  for (int64_t n = 0; n < x.size(0); ++n, input += pixels * channels, output += pixels * channels) {
+  std::vector<float> pivot(channels);
+  for (int64_t n = 0; n < x.size(0); ++n, input += pixels * channels, statistics += 2 * groups) {
     for (int64_t c = 0; c < channels; ++c) pivot[c] = widen(input[c]);
     std::vector<Sums> sums(count, {std::vector<double>(channels), std::vector<double>(channels)});
     at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
@@ -126,7 +121,25 @@ void group_norm(const at::Tensor& x, const float* weight, const float* bias, int
         if (length > 0) sums[i] = sum_stretch(input + start * channels, length, channels, pivot.data());
       }
     });
-    scale_and_shift(sums, pivot, pixels, groups, eps, weight, bias, scale.data(), shift.data());
+    reduce(sums, pivot, pixels, groups, statistics);
+  }
+}
+
+template <typename T, Activation act>
+void group_norm(const at::Tensor& x, const at::Tensor& statistics, const float* weight, const float* bias, double eps,
+                at::Tensor& y) {
+  const int64_t channels = x.size(1), pixels = x.size(2) * x.size(3);
+  const int64_t groups = statistics.size(1), size = channels / groups;
+  const T* input = x.const_data_ptr<T>();
+  T* output = y.mutable_data_ptr<T>();
+  std::vector<float> scale(channels), shift(channels);
+  for (int64_t n = 0; n < x.size(0); ++n, input += pixels * channels, output += pixels * channels) {
+    const double* own = statistics.const_data_ptr<double>() + (statistics.size(0) == 1 ? 0 : n * 2 * groups);
+    for (int64_t c = 0; c < channels; ++c) {
+      const double mean = own[c / size * 2], inverse = 1 / std::sqrt(own[c / size * 2 + 1] + eps);
+      scale[c] = float(weight[c] * inverse);
+      shift[c] = float(bias[c] - mean * weight[c] * inverse);
+    }
     at::parallel_for(0, pixels, std::max<int64_t>(kGrain / channels, 1), [&](int64_t begin, int64_t end) {
       run_vectorised<ScaleRows<T, act>>(input + begin * channels, end - begin, channels,
                                         static_cast<const float*>(scale.data()),
@@ -148,11 +161,21 @@ void rms_norm(const at::Tensor& x, const float* weight, const float* bias, doubl
 
 }  // namespace
 
-void group_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
-                       double eps, Activation act, at::Tensor& y) {
+at::Tensor group_statistics(const at::Tensor& x, int64_t groups) {
+  at::Tensor statistics = at::empty({x.size(0), groups, 2}, at::kDouble);
+  double* target = statistics.mutable_data_ptr<double>();
+  if (x.scalar_type() == at::kBFloat16)
+    statistics_of<at::BFloat16>(x, groups, target);
+  else
+    statistics_of<float>(x, groups, target);
+  return statistics;
+}
+
+void group_norm_kernel(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& weight,
+                       const at::Tensor& bias, double eps, Activation act, at::Tensor& y) {
   for_type_and_activation(x.scalar_type(), act, [&](auto element, auto constant) {
-    group_norm<decltype(element), decltype(constant)::value>(x, weight.const_data_ptr<float>(),
-                                                             bias.const_data_ptr<float>(), groups, eps, y);
+    group_norm<decltype(element), decltype(constant)::value>(x, statistics, weight.const_data_ptr<float>(),
+                                                             bias.const_data_ptr<float>(), eps, y);
   });
 }
 

@@ -10,8 +10,12 @@
 /// tensor; weight and bias are fp32 [C]; arithmetic is fp32. The activation is none, relu or silu.
 namespace lightswitch::nn {
 
-void group_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
-                       double eps, Activation act, at::Tensor& y);
+/// Mean and variance [N, groups, 2], in double, of the groups of channels of each picture.
+at::Tensor group_statistics(const at::Tensor& x, int64_t groups);
+
+/// @param statistics [N, groups, 2], or [1, groups, 2] for all pictures.
+void group_norm_kernel(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& weight,
+                       const at::Tensor& bias, double eps, Activation act, at::Tensor& y);
 
 void rms_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps, Activation act,
                      at::Tensor& y);

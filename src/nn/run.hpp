@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <lightswitch/decoder.hpp>
 #include <lightswitch/error.hpp>
 
 #include <cstdint>
@@ -16,10 +17,31 @@ class Run {
  public:
   static Run compute(std::stop_token stop = {}) { return Run(false, std::move(stop)); }
   static Run count() { return Run(true, {}); }
+  /// Computes, and notes the statistics of every global norm in `into`.
+  static Run measure(NormStatistics& into, std::stop_token stop) {
+    Run run(false, std::move(stop));
+    run.measured_ = &into;
+    return run;
+  }
+  /// Computes with statistics that measure() has noted.
+  static Run with(const NormStatistics& statistics, std::stop_token stop) {
+    Run run(false, std::move(stop));
+    run.given_ = &statistics;
+    return run;
+  }
 
   bool counting() const { return counting_; }
   int64_t macs() const { return macs_; }
   void add_macs(int64_t macs) { macs_ += macs; }
+
+  /// The statistics a global norm works with: what `own` computes from its input, unless others were given.
+  template <typename Own>
+  at::Tensor norm_statistics(Own&& own) {
+    if (given_) return given_->at(next_norm_++);
+    at::Tensor statistics = own();
+    if (measured_) measured_->push_back(statistics);
+    return statistics;
+  }
 
   /// @throws Cancelled; every layer that does real work calls it first.
   void checkpoint() const {
@@ -31,6 +53,9 @@ class Run {
 
   bool counting_;
   int64_t macs_ = 0;
+  NormStatistics* measured_ = nullptr;
+  const NormStatistics* given_ = nullptr;
+  size_t next_norm_ = 0;
   std::stop_token stop_;
 };
 

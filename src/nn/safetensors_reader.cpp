@@ -202,8 +202,7 @@ class SafetensorsSource final : public WeightSource {
     const auto options = at::TensorOptions().dtype(info->dtype);
     const bool aligned = reinterpret_cast<uintptr_t>(start) % c10::elementSize(info->dtype) == 0;
     if (aligned && extent.end > extent.begin)
-      return at::from_blob(
-          start, info->shape, [mapping = mapping_](void*) {}, options);
+      return at::from_blob(start, info->shape, [mapping = mapping_](void*) {}, options);
     at::Tensor copy = at::empty(info->shape, options);
     if (extent.end > extent.begin) std::memcpy(copy.data_ptr(), start, extent.end - extent.begin);
     return copy;

@@ -67,7 +67,7 @@ void TextToImageOptions::validate() const {
   require(std::isfinite(cfg_scale) && cfg_scale >= 0, "cfg_scale", "a number of at least 0", std::to_string(cfg_scale));
   require(seed >= 0, "seed", "0 or more", std::to_string(seed));
   require(batch_count >= 1, "batch_count", "1 or more", std::to_string(batch_count));
-  require(tile_size >= 0, "tile_size", "0 or more latents", std::to_string(tile_size));
+  tiles.validate();
   if (!init_image.defined()) return;
   require(strength > 0 && strength <= 1, "strength", "more than 0 and at most 1", std::to_string(strength));
   const std::vector<int64_t> expected = {3, height, width};
@@ -170,7 +170,7 @@ void TextToImage::decode(TextToImageResult& result, const TextToImageOptions& op
   Stopwatch watch;
   result.images = lightswitch::decode(
       *parts_.decoder, result.latents,
-      {.kind = LatentKind::diffusion, .tile_size = options.tile_size, .progress = callbacks.tile, .stop = stop});
+      {.kind = LatentKind::diffusion, .tiles = options.tiles, .progress = callbacks.tile, .stop = stop});
   result.timings.add("decode", watch.ms());
   result.timings.peak_bytes = peak_resident_bytes();
 }

@@ -80,9 +80,8 @@ TEST(Decode, RefusesOtherRanksTypesAndEmptyLatents) {
 }
 
 TEST(Decode, RefusesIndicesForAContinuousDecoder) {
-  const auto error = expect_error<TensorError>([] {
-    decode(FakeDecoder(fake_spec()), at::zeros({1, 4, 4}, at::kLong), {.kind = LatentKind::indices});
-  });
+  const auto error = expect_error<TensorError>(
+      [] { decode(FakeDecoder(fake_spec()), at::zeros({1, 4, 4}, at::kLong), {.kind = LatentKind::indices}); });
   EXPECT_EQ(error.detail().field, "kind");
 }
 
@@ -122,13 +121,88 @@ TEST(Decode, ChecksWhatTheDecoderReturns) {
   EXPECT_EQ(expect_error<NumericError>([&] { decode(decoder, at::zeros({1, 4, 4, 4})); }).detail().field, "picture");
 }
 
-TEST(Decode, TilesAreRefusedWhereTheyWouldNotBeExact) {
+TEST(Decode, ApproximateTilesAreRefusedWhereTheyCannotBeOrAreNotWanted) {
   LatentSpec spec = fake_spec();
   spec.global_operations = true;
-  const auto error = expect_error<UnsupportedError>([&] {
-    decode(FakeDecoder(spec), at::zeros({1, 4, 8, 8}), {.tile_size = 4});
-  });
-  EXPECT_EQ(error.detail().field, "tile_size");
+  const auto decode_with = [&](TileOptions tiles) {
+    decode(FakeDecoder(spec), at::zeros({1, 4, 8, 8}), {.tiles = tiles});
+  };
+  const auto unwanted = expect_error<UnsupportedError>([&] { decode_with({.size = 4, .only_exact = true}); });
+  EXPECT_EQ(unwanted.detail().field, "tiles.only_exact");
+  const auto impossible = expect_error<UnsupportedError>([&] { decode_with({.size = 4}); });
+  EXPECT_EQ(impossible.detail().field, "tiles.size");
+  for (const TileOptions bad : {TileOptions{.size = -1}, TileOptions{.size = 4, .overlap = 0.95}})
+    expect_error<OptionError>([&] { decode_with(bad); });
+}
+
+/// Divides by the mean of the whole picture: a global norm.
+class MeanDecoder final : public Decoder, private SharedNorms {
+ public:
+  MeanDecoder() {
+    spec_ = fake_spec();
+    spec_.factor = 2;
+    spec_.output_range = OutputRange::unit;
+    spec_.global_operations = true;
+  }
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  at::Tensor forward(const at::Tensor& z, std::stop_token stop) const override {
+    return forward_with(measure(z, stop), z, stop);
+  }
+  int64_t macs(int64_t, int64_t) const override { return 0; }
+  const SharedNorms* shared_norms() const override { return this; }
+
+ private:
+  NormStatistics measure(const at::Tensor& z, std::stop_token) const override { return {z.mean()}; }
+  at::Tensor forward_with(const NormStatistics& mean, const at::Tensor& z, std::stop_token) const override {
+    const auto rgb = z.slice(1, 0, 3) / mean.front() * 0.3;
+    return at::repeat_interleave(at::repeat_interleave(rgb, 2, 2), 2, 3);
+  }
+
+  LatentSpec spec_;
+  NetworkInfo info_;
+};
+
+TEST(Tiling, ApproximateTilesShareTheStatisticsOfTheWhole) {
+  // Bright on one side: a tile's own mean would be far from the picture's.
+  const auto latents = at::linspace(0.5, 2, 40).expand({1, 4, 24, 40}).contiguous();
+  const MeanDecoder decoder;
+  const auto whole = decode(decoder, latents);
+  const auto tiled = decode(decoder, latents, {.tiles = {.size = 8}});
+  EXPECT_TRUE(close(tiled, whole, 1e-5));  // a thinned ramp has the ramp's mean
+  const auto no_overlap = decode(decoder, latents, {.tiles = {.size = 8, .overlap = 0}});
+  EXPECT_TRUE(close(no_overlap, tiled, 1e-5));
+  const auto own = decode(decoder, latents.slice(3, 0, 8));
+  EXPECT_FALSE(close(tiled.slice(3, 0, 16), own.expand({1, 3, 48, 16}), 0.1))
+      << "the comparison would not see a tile's own mean";
+}
+
+TEST(Tiling, BlendedTilesOfOneDecoderWithoutGlobalsAreThePicture) {
+  const auto latents = random_tensor({1, 4, 11, 17});
+  const auto double_size = [](const at::Tensor& z) {
+    return at::repeat_interleave(at::repeat_interleave(z.slice(1, 0, 3), 2, 2), 2, 3);
+  };
+  for (const int64_t tile : {1, 4, 5, 30})
+    for (const double overlap : {0.0, 0.25, 0.9})
+      EXPECT_TRUE(close(decode_blended_tiles(latents, {.size = tile, .overlap = overlap}, 2, double_size, {}),
+                        double_size(latents), 1e-5))
+          << tile << " " << overlap;
+}
+
+TEST(Tiling, StartsCoverTheLength) {
+  for (const int64_t length : {1, 5, 16, 33}) {
+    for (const int64_t tile : {1, 4, 16, 50}) {
+      for (const int64_t overlap : {0, 1, 3}) {
+        int64_t covered = 0;
+        for (const int64_t start : tile_starts(length, tile, std::min(overlap, tile - 1))) {
+          EXPECT_GE(start, 0);
+          EXPECT_LE(start, covered);
+          covered = std::min(start + tile, length);
+        }
+        EXPECT_EQ(covered, length);
+      }
+    }
+  }
 }
 
 /// A box blur over the latents with a known reach: what tiles must not be able to see.
@@ -160,19 +234,19 @@ TEST(Tiling, EqualsTheWholeDecodeWhenTheHaloCoversTheReach) {
   const BlurDecoder decoder(2);
   const auto whole = decode(decoder, latents);
   for (const int64_t tile : {1, 3, 4, 8, 64})
-    EXPECT_TRUE(close(decode(decoder, latents, {.tile_size = tile}), whole, 1e-6)) << tile;
+    EXPECT_TRUE(close(decode(decoder, latents, {.tiles = {.size = tile}}), whole, 1e-6)) << tile;
 }
 
 TEST(Tiling, TheComparisonAboveWouldSeeAHaloThatIsTooSmall) {
   const auto latents = random_tensor({1, 4, 11, 17});
-  EXPECT_FALSE(close(decode(BlurDecoder(1), latents, {.tile_size = 4}), decode(BlurDecoder(1), latents), 1e-4));
+  EXPECT_FALSE(close(decode(BlurDecoder(1), latents, {.tiles = {.size = 4}}), decode(BlurDecoder(1), latents), 1e-4));
 }
 
 TEST(Tiling, ReportsEveryTileAndStopsBetweenThem) {
   const BlurDecoder decoder(2);
   std::stop_source source;
   std::vector<int64_t> done;
-  DecodeOptions options{.tile_size = 4, .stop = source.get_token()};
+  DecodeOptions options{.tiles = {.size = 4}, .stop = source.get_token()};
   options.progress = [&](int64_t tile, int64_t total) {
     done.push_back(tile);
     EXPECT_EQ(total, 6);

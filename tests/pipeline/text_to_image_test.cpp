@@ -3,6 +3,7 @@
 #include <lightswitch/torchscript.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <thread>
 
@@ -160,7 +161,7 @@ TEST(TextToImage, CancelledFromAnotherThreadWhileDecoding) {
   std::stop_source source;
   studio.decoder->on_forward = [&] { std::jthread([&] { source.request_stop(); }); };
   auto options = request("ddim");
-  options.tile_size = 2;
+  options.tiles.size = 2;
   expect_error<Cancelled>([&] { TextToImage(studio.parts).generate(options, {}, source.get_token()); });
 }
 
@@ -217,7 +218,8 @@ INSTANTIATE_TEST_SUITE_P(TextToImage, BadOptions,
                                            BadOption{"cfg_scale", [](auto& o) { o.cfg_scale = -1; }},
                                            BadOption{"seed", [](auto& o) { o.seed = -1; }},
                                            BadOption{"batch_count", [](auto& o) { o.batch_count = 0; }},
-                                           BadOption{"tile_size", [](auto& o) { o.tile_size = -4; }},
+                                           BadOption{"tiles.size", [](auto& o) { o.tiles.size = -4; }},
+                                           BadOption{"tiles.overlap", [](auto& o) { o.tiles.overlap = 1; }},
                                            BadOption{"strength",
                                                      [](auto& o) {
                                                        o.init_image = at::zeros({3, 32, 48});
@@ -230,7 +232,9 @@ INSTANTIATE_TEST_SUITE_P(TextToImage, BadOptions,
                                                      }},
                                            BadOption{"sampling_method", [](auto& o) { o.sampling_method = "ddin"; }}),
                          [](const auto& option) {
-                           return std::string(option.param.field) + std::to_string(option.index);
+                           std::string name = option.param.field + std::to_string(option.index);
+                           std::ranges::replace(name, '.', '_');
+                           return name;
                          });
 
 TEST(TextToImage, UnknownSamplingMethodNamesTheNearest) {

@@ -46,20 +46,34 @@ void add_common_options(CLI::App& command, CommonOptions& options, bool network)
 void add_tiling_options(CLI::App& command, TilingOptions& options) {
   const char* group = "Decoder";
   command
-      .add_flag("--vae-tiling,--exact-tiles", options.enabled,
-                "Decode in tiles, for memory. Tiles overlap by all that can influence a pixel, so that the picture is "
-                "the same; "
-                "decoders that look at the whole picture at once are refused")
+      .add_flag("--vae-tiling", options.enabled,
+                "Decode in tiles, for memory: exact where a decoder sees only so far, blended and approximate where it "
+                "looks at the whole picture at once, which is said on standard error")
       ->group(group);
   command
-      .add_option("--vae-tile-size", options.tile_size, "Edge of a tile in latents, overlap not counted (default: 64)")
+      .add_flag("--exact-tiles", options.only_exact,
+                "Decode in tiles, and refuse a decoder whose tiles would be approximate")
+      ->group(group);
+  command.add_option("--vae-tile-size", options.size, "Edge of a tile in latents (default: 64)")
       ->type_name("N")
+      ->group(group);
+  command
+      .add_option("--vae-tile-overlap", options.overlap,
+                  "Share of an approximate tile's edge that is blended with its neighbour, 0 to 0.9 (default: 0.25)")
+      ->type_name("X")
       ->group(group);
 }
 
-int64_t TilingOptions::latents() const {
-  if (tile_size < 1) throw UsageError("out of range", {"", "--vae-tile-size", "1 or more", std::to_string(tile_size)});
-  return enabled ? tile_size : 0;
+TileOptions TilingOptions::checked() const {
+  if (size < 1) throw UsageError("out of range", {"", "--vae-tile-size", "1 or more", std::to_string(size)});
+  TileOptions tiles{.size = size, .overlap = overlap, .only_exact = only_exact};
+  try {
+    tiles.validate();
+  } catch (const OptionError&) {
+    throw UsageError("out of range", {"", "--vae-tile-overlap", "0 … 0.9", std::to_string(overlap)});
+  }
+  if (!enabled && !only_exact) tiles.size = 0;
+  return tiles;
 }
 
 DType checked_dtype(const CommonOptions& options) {

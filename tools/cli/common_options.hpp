@@ -1,7 +1,7 @@
 #pragma once
 
+#include <lightswitch/decode.hpp>
 #include <lightswitch/error.hpp>
-#include <lightswitch/tensor_spec.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -42,10 +42,12 @@ void add_common_options(CLI::App& command, CommonOptions& options, bool network)
 /// --vae-tiling and its kin, for subcommands that decode.
 struct TilingOptions {
   bool enabled = false;
-  int64_t tile_size = 64;
+  bool only_exact = false;
+  int64_t size = 64;
+  double overlap = TileOptions{}.overlap;
 
-  /// DecodeOptions::tile_size. @throws UsageError.
-  int64_t latents() const;
+  /// @throws UsageError.
+  TileOptions checked() const;
 };
 void add_tiling_options(CLI::App& command, TilingOptions& options);
 

@@ -55,7 +55,7 @@ at::Tensor timed_decode(const Decoder& decoder, const LatentFile& latents, const
                         Session& session, Timings& timings) {
   DecodeOptions options;
   options.kind = latents.kind;
-  options.tile_size = arguments.tiling.latents();
+  options.tiles = arguments.tiling.checked();
   options.stop = session.stop();
   options.progress = [&session](int64_t done, int64_t total) { session.progress().update("decode", done, total); };
   at::Tensor pictures;
@@ -71,7 +71,7 @@ void decode_file(const DecodeArguments& arguments, Session& session) {
   if (arguments.repeat < 1)
     throw UsageError("out of range", {"", "--repeat", "1 or more", std::to_string(arguments.repeat)});
   if (!arguments.decoder.empty()) parse_spec(arguments.decoder);
-  arguments.tiling.latents();
+  arguments.tiling.checked();
   const auto kind = checked_kind(arguments.kind);
   check_picture_target(arguments.output);
 
@@ -84,6 +84,7 @@ void decode_file(const DecodeArguments& arguments, Session& session) {
   NetworkLookup networks(session, arguments.model);
   const auto decoder = networks.decoder(report.network);
   report.info = decoder->info();
+  tell_tiles(report, arguments.tiling.checked(), decoder->spec(), session);
   require_same_space(latents, arguments.latents, decoder->spec());
   report.timings.add("load", load_watch.ms());
   session.check_stop();

@@ -100,6 +100,7 @@ class ImageJob {
                                            output_names(arguments_.preview_path, 1).front());
     }
     report_.info = parts.decoder->info();
+    tell_tiles(report_, options_.tiles, parts.decoder->spec(), session_);
     pipeline_ = std::make_unique<TextToImage>(std::move(parts));
     report_.timings.add("load", watch.ms());
     session_.check_stop();
@@ -187,7 +188,7 @@ void apply(const ImageArguments& arguments, TextToImageOptions& options) {
   if (arguments.strength) options.strength = *arguments.strength;
   if (arguments.sampling_method) options.sampling_method = sampler_from_class(*arguments.sampling_method);
   if (arguments.seed) options.seed = *arguments.seed >= 0 ? *arguments.seed : std::random_device{}();
-  options.tile_size = arguments.tiling.latents();
+  options.tiles = arguments.tiling.checked();
 }
 
 void make_images(const ImageArguments& arguments, Session& session) {

@@ -32,6 +32,17 @@ Json stages_of(const Timings& timings) {
 
 }  // namespace
 
+void tell_tiles(RunReport& report, const TileOptions& tiles, const LatentSpec& spec, Session& session) {
+  report.tiles = tiles;
+  report.exact = tiles.size == 0 || !spec.global_operations;
+  if (tiles.size == 0) return;
+  const std::string size = "tiles of " + std::to_string(tiles.size) + " latents";
+  if (report.exact)
+    session.detail(size + ": exact");
+  else
+    session.warn(size + " are approximate with this decoder: it looks at the whole picture at once");
+}
+
 Json to_json(const RunReport& report, const CommonOptions& common) {
   Json json{{"version", LIGHTSWITCH_VERSION}, {"command", report.command}};
   json["seed"] = report.seed ? Json(*report.seed) : Json();
@@ -39,6 +50,7 @@ Json to_json(const RunReport& report, const CommonOptions& common) {
   json["dtype"] = to_string(report.info.dtype);
   json[report.encodes ? "encoder" : "decoder"] = {
       {"name", report.network}, {"family", report.info.family}, {"parameters", report.info.parameters}};
+  if (report.tiles.size > 0) json["tiles"] = {{"size", report.tiles.size}, {"exact", report.exact}};
   json["stages"] = stages_of(report.timings);
   json["decode_share"] = report.timings.decode_share();
   json["peak_bytes"] = report.timings.peak_bytes;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lightswitch/decoder.hpp>
+#include <lightswitch/decode.hpp>
 #include <lightswitch/timings.hpp>
 
 #include <cstdint>
@@ -20,9 +20,14 @@ struct RunReport {
   std::string network;   ///< the SPEC as given, or the package's default
   NetworkInfo info;      ///< of that network
   bool encodes = false;  ///< the network is an encoder
+  TileOptions tiles;     ///< size 0: the picture was decoded whole
+  bool exact = true;     ///< false where tiles are approximate
   Timings timings;
   std::vector<std::string> outputs;
 };
+
+/// Notes in the report how the decoder will be tiled, and says so where the user should know.
+void tell_tiles(RunReport& report, const TileOptions& tiles, const LatentSpec& spec, Session& session);
 
 nlohmann::ordered_json to_json(const RunReport& report, const CommonOptions& common);
 
