@@ -1,6 +1,7 @@
 #include "harness/peak_memory.hpp"
 
 #include <malloc.h>
+#include <lightswitch/memory.hpp>
 
 #include <fstream>
 #include <stdexcept>
@@ -19,6 +20,7 @@ int64_t status_bytes(const std::string& field) {
 }  // namespace
 
 PeakMemory::PeakMemory() {
+  release_large_blocks();
   malloc_trim(0);  // what earlier work freed and the allocator kept would hide what comes
   std::ofstream("/proc/self/clear_refs") << "5";  // sets the high-water mark back to what is resident now
   start_ = status_bytes("VmRSS");

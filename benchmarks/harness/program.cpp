@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <benchmark/benchmark.h>
 #include <lightswitch/version.h>
+#include <lightswitch/memory.hpp>
 
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 namespace lightswitch::bench {
 
 int run_program(int argc, char** argv, const std::function<void()>& register_benchmarks) {
+  recycle_large_blocks();
   std::vector<std::string> arguments = {argv[0], "--benchmark_enable_random_interleaving=true",
                                         "--benchmark_repetitions=5", "--benchmark_report_aggregates_only=true",
                                         "--benchmark_counters_tabular=true"};

@@ -1,0 +1,116 @@
+#include "core/large_blocks.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace lightswitch {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+
+TEST(LargeBlocks, AFreedBlockIsUsedAgain) {
+  LargeBlocks blocks;
+  void* const first = blocks.take(8 * kMiB);
+  std::memset(first, 7, 8 * kMiB);
+  EXPECT_TRUE(blocks.give_back(first));
+  EXPECT_EQ(blocks.usage().kept, 8 * kMiB);
+  EXPECT_EQ(blocks.take(7 * kMiB), first);
+  EXPECT_EQ(blocks.usage().mapped, 1);
+  EXPECT_EQ(blocks.usage().kept, 0);
+}
+
+TEST(LargeBlocks, ABlockIsNotWastedOnMuchLess) {
+  LargeBlocks blocks;
+  blocks.give_back(blocks.take(32 * kMiB));
+  blocks.take(8 * kMiB);
+  EXPECT_EQ(blocks.usage().mapped, 2);
+}
+
+TEST(LargeBlocks, TheSmallestThatFitsIsTaken) {
+  LargeBlocks blocks;
+  void* const large = blocks.take(40 * kMiB);
+  void* const small = blocks.take(36 * kMiB);
+  blocks.give_back(small);
+  blocks.give_back(large);
+  EXPECT_EQ(blocks.take(34 * kMiB), small);
+}
+
+TEST(LargeBlocks, NoMoreIsHeldThanWasOnceInUse) {
+  LargeBlocks blocks;
+  // The stages of a decoder: the tensors grow, two are alive at a time.
+  for (int pass = 0; pass < 3; ++pass) {
+    void* last = blocks.take(2 * kMiB);
+    for (int64_t size = 4; size <= 64; size *= 2) {
+      void* const next = blocks.take(static_cast<size_t>(size * kMiB));
+      blocks.give_back(last);
+      last = next;
+      const LargeBlockUsage usage = blocks.usage();
+      EXPECT_LE(usage.live + usage.kept, usage.most_live);
+    }
+    blocks.give_back(last);
+  }
+  EXPECT_EQ(blocks.usage().most_live, 96 * kMiB);
+}
+
+TEST(LargeBlocks, TheSecondPassOfTheSameSizesAsksForNothing) {
+  LargeBlocks blocks;
+  const auto pass = [&] {
+    void* const a = blocks.take(16 * kMiB);
+    void* const b = blocks.take(24 * kMiB);
+    blocks.give_back(a);
+    blocks.give_back(b);
+  };
+  pass();
+  const int64_t mapped = blocks.usage().mapped;
+  pass();
+  EXPECT_EQ(blocks.usage().mapped, mapped);
+}
+
+TEST(LargeBlocks, ReleaseKeepsWhatIsInUse) {
+  LargeBlocks blocks;
+  auto* const used = static_cast<char*>(blocks.take(4 * kMiB));
+  used[0] = 1;
+  blocks.give_back(blocks.take(4 * kMiB));
+  blocks.release();
+  EXPECT_EQ(blocks.usage().kept, 0);
+  EXPECT_EQ(blocks.usage().live, 4 * kMiB);
+  used[4 * kMiB - 1] = 2;
+  EXPECT_TRUE(blocks.give_back(used));
+}
+
+TEST(LargeBlocks, StrangersAreNotTaken) {
+  LargeBlocks blocks;
+  int stranger = 0;
+  EXPECT_FALSE(blocks.give_back(&stranger));
+  EXPECT_THROW(blocks.take(SIZE_MAX), std::bad_alloc);
+  EXPECT_THROW(blocks.take(size_t{1} << 60), std::bad_alloc);
+  EXPECT_EQ(blocks.usage().live, 0);
+}
+
+TEST(LargeBlocks, ThreadsNeverShareABlock) {
+  LargeBlocks blocks;
+  std::atomic<int> torn = 0;
+  std::vector<std::jthread> threads;
+  for (char mark = 1; mark <= 4; ++mark) {
+    threads.emplace_back([&, mark] {
+      for (int round = 0; round < 50; ++round) {
+        const size_t size = static_cast<size_t>(kMiB + (round % 3) * kMiB);
+        auto* const block = static_cast<char*>(blocks.take(size));
+        std::memset(block, mark, size);
+        for (size_t i = 0; i < size; i += 4096) torn += block[i] != mark;
+        blocks.give_back(block);
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(torn, 0);
+  EXPECT_EQ(blocks.usage().live, 0);
+}
+
+}  // namespace
+}  // namespace lightswitch
