@@ -16,6 +16,7 @@ COMMANDS = {
     "scenes-unet": "train.unet_training:command",
     "scenes-samples": "train.samples:command",
     "scenes-package": "train.package:command",
+    "distill": "train.distill:command",
     "scenes-decoders-table": "train.decoders_table:command",
 }
 

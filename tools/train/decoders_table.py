@@ -77,6 +77,22 @@ def mean_in_parts(metric: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tens
 
 
 @torch.no_grad()
+def quality(made: np.ndarray, wanted: np.ndarray, judge: nn.Module | None) -> dict[str, float | None]:
+    """Mean scores of uint8 pictures [N, H, W, 3]; LPIPS where there is a judge."""
+    copy, target = to_network(made), to_network(wanted)
+    return {
+        "psnr": float(psnr(made, wanted).mean()),
+        "ssim": mean_in_parts(lambda a, b: ssim((a + 1) / 2, (b + 1) / 2), copy, target),
+        "lpips": mean_in_parts(judge, copy, target) if judge else None,
+    }
+
+
+def quality_columns(scores: dict[str, float | None]) -> str:
+    distance = "-" if scores["lpips"] is None else f"{scores['lpips']:.4f}"
+    return f"{scores['psnr']:.2f} | {scores['ssim']:.4f} | {distance}"
+
+
+@torch.no_grad()
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-decoders-table", description=__doc__)
     parser.add_argument("--count", type=int, default=200)
@@ -102,12 +118,9 @@ def command(arguments: list[str]) -> None:
         pair = FromRaw(encoder, decoder, family)
         made = to_pictures(torch.cat([pair.decode(part) for part in raw.split(16)]))
         shown.append(made[:8])
-        copy = to_network(made)
-        similar = mean_in_parts(lambda a, b: ssim((a + 1) / 2, (b + 1) / 2), copy, target)
-        distance = f"{mean_in_parts(judge, copy, target):.4f}" if judge else "-"
         parameters = sum(p.numel() for p in decoder.parameters())
         rows.append(
-            f"| {name} | {family} | {psnr(made, drawn).mean():.2f} | {similar:.4f} | {distance} | {parameters:,} | "
+            f"| {name} | {family} | {quality_columns(quality(made, drawn, judge))} | {parameters:,} | "
             f"{macs(decoder, raw[:1]) / 1e9:.2f} | {fastest(decoder, raw[:1], options.rounds):.1f} |"
         )
     folder = runs_folder() / "scenes-export"

@@ -1,13 +1,18 @@
 """The networks equal diffusers' classes under the same state-dict names."""
 
+import os
 import unittest
+from pathlib import Path
 
 import torch
 
+from train.autoencoder import psnr
 from train.dcae import Autoencoder
 from train.kl import KLDecoder
+from train.photographs import decoded, encoded, read
 from train.runs import CONFIGS, read_config
-from train.tiny import TinyDecoder
+from train.teacher import load_teacher
+from train.tiny import Block, TinyDecoder, TinyEncoder
 
 try:
     import diffusers
@@ -126,6 +131,40 @@ class EqualsDiffusers(unittest.TestCase):
         z = 3 * torch.randn(2, 4, 8, 8)
         with torch.no_grad():
             torch.testing.assert_close(ours(z), theirs.decode(z).sample, atol=1e-4, rtol=1e-4)
+
+    def test_tiny_encoder(self):
+        ours = shaken(TinyEncoder(16))
+        theirs = diffusers.AutoencoderTiny(
+            decoder_block_out_channels=(16,) * 4, encoder_block_out_channels=(16,) * 4
+        ).eval()
+        theirs.encoder.load_state_dict(ours.state_dict())
+        pictures = torch.rand(2, 3, 32, 48) * 2 - 1
+        with torch.no_grad():
+            torch.testing.assert_close(ours(pictures), theirs.encode(pictures).latents, atol=1e-4, rtol=1e-4)
+
+
+class TaeF2(unittest.TestCase):
+    def test_pooled_block(self):
+        """Statistics per group of a quarter of the channels and over the whole picture, added before the convolutions."""
+        block = shaken(Block(8, pooled=True))
+        x = torch.randn(2, 8, 5, 6)
+        with torch.no_grad():
+            wide = torch.einsum("oi,nihw->nohw", block.pool[0].weight[..., 0, 0], x).unflatten(1, (4, 8))
+            deviation = wide - wide.mean((2, 3, 4), keepdim=True)
+            normed = deviation / (deviation.square().mean((2, 3, 4), keepdim=True) + 1e-5).sqrt()
+            scaled = normed.flatten(1, 2) * block.pool[1].weight[:, None, None] + block.pool[1].bias[:, None, None]
+            pooled = x + torch.einsum("oi,nihw->nohw", block.pool[3].weight[..., 0, 0], scaled.clamp(min=0))
+            torch.testing.assert_close(block(x), (block.conv(pooled) + pooled).clamp(min=0), atol=1e-5, rtol=1e-5)
+
+    def test_real_weights_copy_a_photograph(self):
+        """Wrong pools, ranges or orders would not come near: the photograph returns at 26.3 dB."""
+        data = Path(os.environ.get("LIGHTSWITCH_DATA", "nowhere"))
+        if not (data / "models/taef2").is_dir():
+            self.skipTest("LIGHTSWITCH_DATA does not name a folder with models/taef2")
+        teacher = load_teacher([data / f"models/taef2/taef2_{half}.pth" for half in ("decoder", "encoder")])
+        photograph = read(sorted((data / "images/bsds500/val").glob("*.jpg"))[2], 128)
+        made = decoded(teacher.decoder, encoded(teacher.encoder, photograph))
+        self.assertGreater(psnr(made[None], photograph[None])[0], 26)
 
 
 if __name__ == "__main__":
