@@ -1,4 +1,4 @@
-"""The full decoder: AutoencoderKL's decoder (diffusers' state-dict names) at any width."""
+"""AutoencoderKL's encoder and full decoder (diffusers' state-dict names) at any width, two resnets per block."""
 
 from __future__ import annotations
 
@@ -71,6 +71,57 @@ class UpBlock(nn.Module):
         return self.upsamplers[0](x) if hasattr(self, "upsamplers") else x
 
 
+class Downsampler(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x, (0, 1, 0, 1)))
+
+
+class DownBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, groups: int, downsample: bool):
+        super().__init__()
+        self.resnets = nn.ModuleList([ResnetBlock(inputs if i == 0 else outputs, outputs, groups) for i in range(2)])
+        if downsample:
+            self.downsamplers = nn.ModuleList([Downsampler(outputs)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return self.downsamplers[0](x) if hasattr(self, "downsamplers") else x
+
+
+def start_shallow(network: nn.Module) -> None:
+    """Every residual branch starts small: a shallow network that deepens as it learns."""
+    for module in network.modules():
+        if isinstance(module, ResnetBlock):
+            nn.init.normal_(module.conv2.weight, std=1e-3)
+        elif isinstance(module, Attention):
+            nn.init.normal_(module.to_out[0].weight, std=1e-3)
+
+
+class KLEncoder(nn.Module):
+    """Pictures in -1..1 to `outputs` channels at 1/2^(len(widths) - 1): twice the latent's for KL's mean and spread."""
+
+    def __init__(self, widths: list[int], groups: int, outputs: int):
+        super().__init__()
+        self.conv_in = nn.Conv2d(3, widths[0], 3, padding=1)
+        pairs = zip(widths[:1] + widths[:-1], widths)
+        self.down_blocks = nn.ModuleList([DownBlock(i, o, groups, n + 1 < len(widths)) for n, (i, o) in enumerate(pairs)])
+        self.mid_block = MidBlock(widths[-1], groups)
+        self.conv_norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_out = nn.Conv2d(widths[-1], outputs, 3, padding=1)
+        start_shallow(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x)
+        for block in self.down_blocks:
+            x = block(x)
+        return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
+
+
 class KLDecoder(nn.Module):
     """Raw latents to pictures in -1..1. `widths` run from full resolution down, as diffusers' block_out_channels."""
 
@@ -83,11 +134,7 @@ class KLDecoder(nn.Module):
         self.up_blocks = nn.ModuleList([UpBlock(i, o, groups, n + 1 < len(reverse)) for n, (i, o) in enumerate(pairs)])
         self.conv_norm_out = nn.GroupNorm(groups, reverse[-1], eps=1e-6)
         self.conv_out = nn.Conv2d(reverse[-1], 3, 3, padding=1)
-        for module in self.modules():  # every residual branch starts small: a shallow network that deepens as it learns
-            if isinstance(module, ResnetBlock):
-                nn.init.normal_(module.conv2.weight, std=1e-3)
-            elif isinstance(module, Attention):
-                nn.init.normal_(module.to_out[0].weight, std=1e-3)
+        start_shallow(self)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.mid_block(self.conv_in(z))

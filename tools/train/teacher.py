@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from train.kl import KLDecoder, KLEncoder
 from train.tiny import TinyDecoder, TinyEncoder
 
 HALVES = {"encoder": TinyEncoder, "decoder": TinyDecoder}
@@ -70,8 +72,69 @@ def build_half(half: str, layers: dict[str, Tensor], path: Path) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+class FromPictures(nn.Module):
+    """AutoencoderKL's encoder with its scaling: the mean of the latents' distribution, without noise."""
+
+    def __init__(self, widths: list[int], groups: int, channels: int, quant: bool, scale: float, shift: float):
+        super().__init__()
+        self.encoder = KLEncoder(widths, groups, 2 * channels)
+        self.quant_conv = nn.Conv2d(2 * channels, 2 * channels, 1) if quant else nn.Identity()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return (self.quant_conv(self.encoder(pictures)).chunk(2, 1)[0] - self.shift) * self.scale
+
+
+class ToPictures(nn.Module):
+    """AutoencoderKL's decoder, from latents as the denoiser holds them."""
+
+    def __init__(self, widths: list[int], groups: int, channels: int, quant: bool, scale: float, shift: float):
+        super().__init__()
+        self.decoder = KLDecoder(widths, groups, channels)
+        self.post_quant_conv = nn.Conv2d(channels, channels, 1) if quant else nn.Identity()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.decoder(self.post_quant_conv(z / self.scale + self.shift))
+
+
+def load_kl_folder(folder: Path) -> Teacher:
+    """A diffusers folder: config.json and diffusion_pytorch_model.safetensors of an AutoencoderKL."""
+    weights, description = folder / "diffusion_pytorch_model.safetensors", folder / "config.json"
+    for path in (weights, description):
+        if not path.is_file():
+            raise ValueError(f"{folder}: expected a file {path.name}")
+    config = json.loads(description.read_text())
+    wanted = {"_class_name": "AutoencoderKL", "layers_per_block": 2, "act_fn": "silu"}
+    for key, value in wanted.items():
+        if config.get(key) != value:
+            raise ValueError(f"{description}: {key}: expected {value}, found {config.get(key)}")
+    for key in ("block_out_channels", "norm_num_groups", "latent_channels", "scaling_factor"):
+        if key not in config:
+            raise ValueError(f"{description}: {key}: expected a value, found none")
+    widths = config["block_out_channels"]
+    if len(widths) != 4:
+        raise ValueError(f"{description}: block_out_channels: expected four widths (8x), found {widths}")
+    state = read_weights(weights)
+    shared = (widths, config["norm_num_groups"], config["latent_channels"])
+    scaling = (config["scaling_factor"], config.get("shift_factor") or 0.0)
+    encoder = FromPictures(*shared, "quant_conv.weight" in state, *scaling)
+    decoder = ToPictures(*shared, "post_quant_conv.weight" in state, *scaling)
+    for network, names in ((encoder, ("encoder.", "quant_conv.")), (decoder, ("decoder.", "post_quant_conv."))):
+        try:
+            network.load_state_dict({name: value for name, value in state.items() if name.startswith(names)})
+        except RuntimeError as error:
+            raise ValueError(f"{weights}: not as {description.name} says: {error}") from None
+        network.eval().requires_grad_(False)
+    digest = hashlib.sha256(weights.read_bytes() + description.read_bytes()).hexdigest()
+    return Teacher(encoder, decoder, config["latent_channels"], digest)
+
+
 def load_teacher(paths: list[Path]) -> Teacher:
-    """One file with both halves, or one for each; the encoder may be missing. ValueError says what is wrong with which."""
+    """A diffusers folder of an AutoencoderKL, a file with both halves of an AutoencoderTiny, or a file for each half, where
+    the encoder may be missing. ValueError says what is wrong with which."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return load_kl_folder(paths[0])
     networks: dict[str, nn.Module] = {}
     digest = hashlib.sha256()
     for path in paths:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import tempfile
 import unittest
@@ -83,6 +84,26 @@ class Teachers(InFolder):
         for message, paths in cases.items():
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
                 load_teacher(paths)
+
+    def test_a_folder_must_be_an_autoencoder_of_factor_eight(self) -> None:
+        with self.assertRaisesRegex(ValueError, "diffusion_pytorch_model.safetensors"):
+            load_teacher([self.folder])
+        self.file("diffusion_pytorch_model.safetensors", {"conv_in.weight": torch.zeros(1)})
+        fitting = {"_class_name": "AutoencoderKL", "layers_per_block": 2, "act_fn": "silu", "block_out_channels": [8] * 4}
+        fitting |= {"norm_num_groups": 4, "latent_channels": 4, "scaling_factor": 1.0}
+        without = {key: value for key, value in fitting.items() if key != "norm_num_groups"}
+        (self.folder / "config.json").write_text(json.dumps(without))
+        with self.assertRaisesRegex(ValueError, "norm_num_groups: expected a value"):
+            load_teacher([self.folder])
+        for change, message in (
+            ({"_class_name": "VQModel"}, "_class_name: expected AutoencoderKL, found VQModel"),
+            ({"layers_per_block": 1}, "layers_per_block: expected 2, found 1"),
+            ({"block_out_channels": [8] * 3}, "block_out_channels: expected four"),
+            ({}, "not as config.json says"),
+        ):
+            (self.folder / "config.json").write_text(json.dumps(fitting | change))
+            with self.subTest(message), self.assertRaisesRegex(ValueError, message):
+                load_teacher([self.folder])
 
     def test_files_that_are_no_weights_are_refused(self) -> None:
         torch.save({"weight": torch.zeros(1), "hook": os.getcwd}, self.folder / "runs_code.pth")

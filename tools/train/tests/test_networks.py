@@ -1,6 +1,7 @@
 """The networks equal diffusers' classes under the same state-dict names."""
 
 import os
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 
 from train.autoencoder import psnr
 from train.dcae import Autoencoder
-from train.kl import KLDecoder
+from train.kl import KLDecoder, KLEncoder
 from train.photographs import decoded, encoded, read
 from train.runs import CONFIGS, read_config
 from train.teacher import load_teacher
@@ -122,6 +123,21 @@ class EqualsDiffusers(unittest.TestCase):
         with torch.no_grad():
             torch.testing.assert_close(ours(z), theirs.decoder(z), atol=1e-4, rtol=1e-4)
 
+    def test_kl_encoder(self):
+        ours = shaken(KLEncoder([16, 24, 32, 32], 8, 8))
+        theirs = diffusers.AutoencoderKL(
+            block_out_channels=(16, 24, 32, 32),
+            norm_num_groups=8,
+            layers_per_block=2,
+            latent_channels=4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            down_block_types=("DownEncoderBlock2D",) * 4,
+        ).eval()
+        theirs.encoder.load_state_dict(ours.state_dict())
+        pictures = torch.rand(2, 3, 32, 48) * 2 - 1
+        with torch.no_grad():
+            torch.testing.assert_close(ours(pictures), theirs.encoder(pictures), atol=1e-4, rtol=1e-4)
+
     def test_tiny_decoder(self):
         ours = shaken(TinyDecoder(16))
         theirs = diffusers.AutoencoderTiny(
@@ -141,6 +157,32 @@ class EqualsDiffusers(unittest.TestCase):
         pictures = torch.rand(2, 3, 32, 48) * 2 - 1
         with torch.no_grad():
             torch.testing.assert_close(ours(pictures), theirs.encode(pictures).latents, atol=1e-4, rtol=1e-4)
+
+    def test_kl_teacher(self):
+        """Folders as diffusers writes them, with and without the 1x1 convolutions and the shift."""
+        for quant, shift in ((True, None), (False, 0.25)):
+            theirs = shaken(
+                diffusers.AutoencoderKL(
+                    block_out_channels=(16, 24, 32, 32),
+                    norm_num_groups=8,
+                    layers_per_block=2,
+                    latent_channels=6,
+                    up_block_types=("UpDecoderBlock2D",) * 4,
+                    down_block_types=("DownEncoderBlock2D",) * 4,
+                    use_quant_conv=quant,
+                    use_post_quant_conv=quant,
+                    scaling_factor=0.5,
+                    shift_factor=shift,
+                )
+            )
+            with self.subTest(quant=quant), tempfile.TemporaryDirectory() as folder, torch.no_grad():
+                theirs.save_pretrained(folder)
+                teacher = load_teacher([Path(folder)])
+                pictures = torch.rand(2, 3, 32, 48) * 2 - 1
+                raw = theirs.encode(pictures).latent_dist.mode()
+                z = (raw - (shift or 0)) * 0.5
+                torch.testing.assert_close(teacher.encoder(pictures), z, atol=1e-4, rtol=1e-4)
+                torch.testing.assert_close(teacher.decoder(z), theirs.decode(raw).sample, atol=1e-4, rtol=1e-4)
 
 
 class TaeF2(unittest.TestCase):
