@@ -1,30 +1,25 @@
 #include "kl/kl.hpp"
 
+#include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
-#include "kl/names.hpp"
-#include "kl/networks.hpp"
-#include "nn/weight_loader.hpp"
+#include "nn/autoencoder/decoder_half.hpp"
+#include "nn/autoencoder/encoder_half.hpp"
+#include "nn/autoencoder/file_names.hpp"
+#include "nn/network.hpp"
 
 namespace lightswitch::kl {
 namespace {
 
-constexpr size_t kMostStages = 16;
+using namespace nn::autoencoder;
+
+constexpr const char* kNetwork = "AutoencoderKL";
 constexpr double kStableDiffusionScale = 0.18215;
 
-bool recognises(const WeightSource& weights) {
-  return holds(weights, kDecoder) || holds(weights, kEncoder) || holds_compvis_names(weights);
-}
-
-}  // namespace
-
 LatentSpec make_spec(int64_t channels, size_t stages, const NetworkRequest& request) {
-  if (stages < 1 || stages > kMostStages)
-    throw WeightsError("not a usable number of stages",
-                       {request.weights->origin(), "", "1 to " + std::to_string(kMostStages), std::to_string(stages)});
   LatentSpec spec;
   spec.channels = channels;
-  spec.factor = int64_t(1) << (stages - 1);
+  spec.factor = size_factor(stages, request.weights->origin());
   spec.network_input = LatentKind::raw;
   spec.scaling_factor = kStableDiffusionScale;
   spec.output_range = OutputRange::signed_unit;
@@ -33,13 +28,64 @@ LatentSpec make_spec(int64_t channels, size_t stages, const NetworkRequest& requ
   return spec;
 }
 
+class KlDecoder final : public nn::DecoderNetwork {
+ public:
+  explicit KlDecoder(const NetworkRequest& request)
+      : KlDecoder(request, require_half(*request.weights, kDecoder, kNetwork).loader(request, kDecoder)) {}
+
+ private:
+  KlDecoder(const NetworkRequest& request, nn::WeightLoader loader) : Network(request), half_(loader) {
+    loader.finish();
+    spec_ = make_spec(half_.channels(), half_.stages(), request);
+    info_ = {"kl", half_.description(), loader.parameters(), info_.dtype};
+  }
+
+  at::Tensor pass(nn::Run& run, const at::Tensor& latents) const override { return half_(run, latents); }
+
+  DecoderHalf<ResidualBlock> half_;
+};
+
+class KlEncoder final : public nn::EncoderNetwork {
+ public:
+  explicit KlEncoder(const NetworkRequest& request)
+      : KlEncoder(request, require_half(*request.weights, kEncoder, kNetwork).loader(request, kEncoder)) {}
+
+ private:
+  KlEncoder(const NetworkRequest& request, nn::WeightLoader loader)
+      : Network(request), half_(loader, EncoderHalf::Output::moments) {
+    loader.finish();
+    spec_ = make_spec(half_.channels(), half_.stages(), request);
+    info_ = {"kl", half_.description(), loader.parameters(), info_.dtype};
+  }
+
+  at::Tensor pass(nn::Run& run, const at::Tensor& pictures) const override { return half_(run, pictures); }
+
+  EncoderHalf half_;
+};
+
+bool recognises(const WeightSource& weights) {
+  const auto names = find_any(weights);
+  return names && !names->quantizes(weights);
+}
+
+std::unique_ptr<Decoder> make_decoder(const NetworkRequest& request) {
+  return std::make_unique<KlDecoder>(request);
+}
+
+std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
+  return std::make_unique<KlEncoder>(request);
+}
+
+}  // namespace
+
 DecoderFamily family() {
-  return {
-      .name = "kl",
-      .summary = "AutoencoderKL, the full VAE of Stable Diffusion and its kin (decoder and encoder, diffusers' names)",
-      .recognises = recognises,
-      .make_decoder = make_decoder,
-      .make_encoder = make_encoder};
+  return {.name = "kl",
+          .summary =
+              "AutoencoderKL, the full VAE of Stable Diffusion and its kin (decoder and encoder; diffusers' names "
+              "and CompVis')",
+          .recognises = recognises,
+          .make_decoder = make_decoder,
+          .make_encoder = make_encoder};
 }
 
 }  // namespace lightswitch::kl

@@ -40,17 +40,24 @@ bool plausible(at::IntArrayRef shape) {
 
 }  // namespace
 
-WeightLoader::WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings)
+WeightLoader::WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings,
+                           TensorNames names)
     : request_(request),
       prefix_(std::move(prefix)),
       siblings_(std::move(siblings)),
+      names_(std::move(names)),
       dtype_(scalar_type(resolve_dtype(request.dtype, request.device))) {}
+
+std::string WeightLoader::stored_name(const std::string& absolute) const {
+  return names_.scope + (names_.stored ? names_.stored(absolute) : absolute);
+}
 
 at::Tensor WeightLoader::take(const std::string& name, at::IntArrayRef shape) {
   return take_absolute(prefix_ + name, shape);
 }
 
-at::Tensor WeightLoader::take_absolute(const std::string& name, at::IntArrayRef shape) {
+at::Tensor WeightLoader::take_absolute(const std::string& asked, at::IntArrayRef shape) {
+  const std::string name = stored_name(asked);
   const TensorInfo* info = request_.weights->find(name);
   const bool first_time = taken_.insert(name).second;
   if (info != nullptr && at::IntArrayRef(info->shape) == shape && at::isFloatingType(info->dtype)) {
@@ -75,22 +82,32 @@ bool WeightLoader::has(const std::string& name) const {
 }
 
 bool WeightLoader::has_absolute(const std::string& name) const {
-  return request_.weights->find(name) != nullptr;
+  return request_.weights->find(stored_name(name)) != nullptr;
 }
 
 std::vector<int64_t> WeightLoader::shape_of(const std::string& name) const {
-  const TensorInfo* info = request_.weights->find(prefix_ + name);
+  const TensorInfo* info = request_.weights->find(stored_name(prefix_ + name));
   return info == nullptr ? std::vector<int64_t>{} : info->shape;
 }
 
+int64_t WeightLoader::axis_of(const std::string& name, size_t axis, int64_t fallback) const {
+  return axis_of_absolute(prefix_ + name, axis, fallback);
+}
+
+int64_t WeightLoader::axis_of_absolute(const std::string& name, size_t axis, int64_t fallback) const {
+  const TensorInfo* info = request_.weights->find(stored_name(name));
+  return info != nullptr && info->shape.size() == 4 && info->shape[axis] > 0 ? info->shape[axis] : fallback;
+}
+
 void WeightLoader::ignore(const std::string& name) {
-  taken_.insert(prefix_ + name);
+  taken_.insert(stored_name(prefix_ + name));
 }
 
 void WeightLoader::finish() const {
   std::vector<std::string> unexpected;
   for (const TensorInfo& info : request_.weights->tensors()) {
-    const auto covers = [&](const std::string& sibling) { return info.name.starts_with(sibling); };
+    const auto covers = [&](const std::string& sibling) { return info.name.starts_with(names_.scope + sibling); };
+    if (!info.name.starts_with(names_.scope)) continue;
     if (!taken_.contains(info.name) && std::none_of(siblings_.begin(), siblings_.end(), covers))
       unexpected.push_back(info.name);
   }

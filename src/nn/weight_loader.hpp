@@ -4,11 +4,21 @@
 #include <lightswitch/decoder_registry.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace lightswitch::nn {
+
+/// How a file spells the names that a network asks for.
+struct TensorNames {
+  /// Start of every name that is this network's in a file that holds other parts of a model too
+  /// ("first_stage_model."); those parts are not looked at.
+  std::string scope = {};
+  /// From the name asked for to the stored one, both without the scope; empty where they are the same.
+  std::function<std::string(const std::string&)> stored = {};
+};
 
 /// Hands a network its tensors and keeps the books: what was taken, missing, misshapen; what nobody asked for.
 /// Nothing throws until finish(), so that one error lists everything that is wrong.
@@ -17,7 +27,9 @@ class WeightLoader {
   /// @param prefix part of the file that is this network ("decoder."); names given to take() are relative to it.
   /// @param siblings prefixes of known neighbours ("encoder.", "quant_conv.") that are skipped; anything else left over
   /// inside or outside the prefix is unexpected.
-  WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings = {});
+  /// @param names where the file names its tensors otherwise than the network; errors show the file's names.
+  WeightLoader(const NetworkRequest& request, std::string prefix, std::vector<std::string> siblings = {},
+               TensorNames names = {});
 
   /// The tensor as contiguous fp32, or zeros of that shape once its absence or shape has been noted.
   at::Tensor take(const std::string& name, at::IntArrayRef shape);
@@ -27,6 +39,10 @@ class WeightLoader {
   bool has_absolute(const std::string& name) const;
   /// Shape of a stored tensor, empty when it is not there. For reading widths and depths from the file.
   std::vector<int64_t> shape_of(const std::string& name) const;
+  /// One axis of a stored convolution's weight; `fallback` when it is not there, has not four axes, or is empty along
+  /// this one: take() then reports it.
+  int64_t axis_of(const std::string& name, size_t axis, int64_t fallback) const;
+  int64_t axis_of_absolute(const std::string& name, size_t axis, int64_t fallback) const;
   /// Marks a stored tensor as known and unneeded ("num_batches_tracked").
   void ignore(const std::string& name);
 
@@ -42,9 +58,12 @@ class WeightLoader {
   void finish() const;
 
  private:
+  std::string stored_name(const std::string& absolute) const;
+
   NetworkRequest request_;
   std::string prefix_;
   std::vector<std::string> siblings_;
+  TensorNames names_;
   at::ScalarType dtype_;
   std::set<std::string> taken_;
   std::vector<std::string> missing_, misshapen_;

@@ -64,7 +64,7 @@ TEST_P(KlStored, EqualsTheReference) {
   testing::expect_parity(kl::family(), stored_case(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, KlStored, ::testing::Values("kl", "kl_old_names", "kl_without_attention"),
+INSTANTIATE_TEST_SUITE_P(Cases, KlStored, ::testing::Values("kl", "kl_old_names", "kl_without_attention", "kl_compvis"),
                          [](const auto& test) { return std::string(test.param); });
 
 struct PythonCase {
@@ -91,6 +91,24 @@ INSTANTIATE_TEST_SUITE_P(
                    R"({"block_out_channels": [96, 192, 384], "layers_per_block": 2, "latent_channels": 16,
                        "use_quant_conv": false, "use_post_quant_conv": false})",
                    "1x8x8"},
+        PythonCase{"base_width_96",
+                   R"({"block_out_channels": [96, 192, 384, 384], "layers_per_block": 2, "latent_channels": 32,
+                       "scope": "vae."})",
+                   "1x6x8"},
+        PythonCase{"attention_in_a_stage",
+                   R"({"block_out_channels": [32, 64, 64], "layers_per_block": 1,
+                       "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "AttnDownEncoderBlock2D"],
+                       "up_block_types": ["AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]})",
+                   "1x6x7"},
+        PythonCase{"compvis_checkpoint",
+                   R"({"compvis": true, "scope": "first_stage_model.", "ch": 128, "ch_mult": [1, 2, 4, 4],
+                       "z_channels": 4})",
+                   "1x8x9"},
+        PythonCase{"compvis_flux",
+                   R"({"compvis": true, "scope": "vae.", "ch": 96, "ch_mult": [1, 2, 4, 4], "z_channels": 16,
+                       "quant_convs": false})",
+                   "1x8x8"},
+        PythonCase{"compvis_alone", R"({"compvis": true, "ch": 32, "ch_mult": [1, 3, 2], "z_channels": 4})", "2x5x7"},
         PythonCase{"one_stage", R"({"block_out_channels": [32], "layers_per_block": 3, "norm_num_groups": 8})",
                    "1x9x9"}),
     [](const auto& test) { return std::string(test.param.name); });
@@ -208,13 +226,31 @@ TEST(KlFiles, ADecoderAloneHasNoEncoder) {
   EXPECT_TRUE(contains(error.what(), "no AutoencoderKL encoder"));
 }
 
-TEST(KlFiles, CompVisNamesAreRecognisedAndRefused) {
-  NetworkRequest request;
-  request.weights =
-      weights_from_memory({{"first_stage_model.decoder.mid.block_1.conv1.weight", at::zeros({8, 8, 3, 3})}});
-  EXPECT_TRUE(kl::family().recognises(*request.weights));
-  const auto error = expect_error<UnsupportedError>([&] { kl::family().make_decoder(request); });
-  EXPECT_TRUE(contains(error.what(), "CompVis"));
+TEST(KlFiles, ErrorsShowTheNamesOfTheFile) {
+  const NetworkRequest request = stored_case("kl_compvis").request;
+  Tensors tensors = tensors_of(*request.weights);
+  tensors.erase("first_stage_model.decoder.up.2.block.1.norm2.bias");
+  tensors.erase("first_stage_model.decoder.mid.attn_1.proj_out.weight");
+  tensors["first_stage_model.decoder.nonsense"] = at::zeros({1});
+  const auto error = expect_error<WeightsError>([&] { kl::family().make_decoder(with_tensors(request, tensors)); });
+  EXPECT_TRUE(contains(error.what(), "first_stage_model.decoder.up.2.block.1.norm2.bias"));
+  EXPECT_TRUE(contains(error.what(), "first_stage_model.decoder.mid.attn_1.proj_out.weight"));
+  EXPECT_TRUE(contains(error.what(), "2 missing: "));
+  EXPECT_TRUE(contains(error.what(), "1 unexpected: first_stage_model.decoder.nonsense"));
+}
+
+TEST(KlFiles, CompVisNamesAreTakenForNoOtherNetworks) {
+  const NetworkRequest request = stored_case("kl_compvis").request;
+  Tensors tensors = tensors_of(*request.weights);
+  tensors["first_stage_model.quantize.embedding.weight"] = at::zeros({8, 3});
+  EXPECT_FALSE(kl::family().recognises(*with_tensors(request, tensors).weights));
+}
+
+TEST(KlFiles, AMissingStageOfCompVisNamesIsNoticed) {
+  const NetworkRequest request = stored_case("kl_compvis").request;
+  Tensors tensors = tensors_of(*request.weights);
+  std::erase_if(tensors, [](const auto& entry) { return entry.first.find("decoder.up.0.") != std::string::npos; });
+  expect_error<WeightsError>([&] { kl::family().make_decoder(with_tensors(request, tensors)); });
 }
 
 TEST(KlFiles, OtherFamiliesAreNotRecognised) {

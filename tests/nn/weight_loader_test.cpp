@@ -52,6 +52,27 @@ TEST(WeightLoader, CountsATensorTakenTwiceOnce) {
   EXPECT_EQ(loader.parameters(), 5);
 }
 
+TEST(WeightLoader, FilesMayNameTensorsOtherwise) {
+  NetworkRequest request;
+  request.weights = weights_from_memory({{"model.decoder.old", at::full({2, 3, 1, 1}, 2.0)},
+                                         {"model.decoder.extra", at::zeros({1})},
+                                         {"model.loss.a", at::zeros({1})},
+                                         {"unet.a", at::zeros({1})}},
+                                        "toy.safetensors");
+  request.dtype = DType::fp32;
+  const auto stored = [](const std::string& name) { return name == "decoder.new" ? "decoder.old" : name; };
+  WeightLoader loader(request, "decoder.", {"loss."}, {.scope = "model.", .stored = stored});
+  EXPECT_TRUE(loader.has("new"));
+  EXPECT_FALSE(loader.has("other"));
+  EXPECT_EQ(loader.axis_of("new", 1, 9), 3);
+  EXPECT_EQ(loader.axis_of("other", 1, 9), 9);
+  EXPECT_TRUE(at::equal(loader.take("new", {2, 3, 1, 1}), at::full({2, 3, 1, 1}, 2.0)));
+  loader.take("other", {1});
+  const auto error = expect_error<WeightsError>([&] { loader.finish(); });
+  EXPECT_TRUE(contains(error.what(), "1 missing: model.decoder.other"));
+  EXPECT_TRUE(contains(error.what(), "1 unexpected: model.decoder.extra"));
+}
+
 TEST(WeightLoader, OneErrorListsEverythingThatIsWrong) {
   auto loader = loader_of({{"net.shape", at::zeros({2})},
                            {"net.extra", at::zeros({1})},
