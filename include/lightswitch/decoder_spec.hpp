@@ -12,11 +12,11 @@ namespace lightswitch {
 class ModelPackage;
 
 /// The one way to name a decoder or encoder: `SOURCE[,key=value…]`, SOURCE being a name the package lists, a weight
-/// file or a diffusers folder (config.json beside the weights is honoured).
+/// file or a diffusers folder (config.json beside the weights is honoured), or a plug-in: `PLUGIN.so[:WEIGHTS]`.
 struct NetworkSpec {
   std::string source;
   std::map<std::string, std::string>
-      options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space
+      options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space, and a plug-in's own
 
   /// @throws OptionError for an empty source, a repeated or unknown option (naming the nearest known one).
   static NetworkSpec parse(std::string_view text);
@@ -30,7 +30,8 @@ struct NetworkContext {
   c10::Device device = c10::Device(c10::kCPU);
 };
 
-/// Never another decoder than the one named. @throws OptionError, FileError, FormatError, IntegrityError, WeightsError.
+/// Never another decoder than the one named. @throws OptionError, FileError, FormatError, IntegrityError, WeightsError,
+/// PluginError.
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context);
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context);
 

@@ -1,29 +1,15 @@
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/error.hpp>
 #include <lightswitch/model_package.hpp>
+#include <lightswitch/plugin_host.hpp>
 
 #include <algorithm>
 
 #include "core/nearest_word.hpp"
+#include "decoder/spec_options.hpp"
 
 namespace lightswitch {
 namespace {
-
-/// SPEC options and the configuration keys they set; dtype and family are handled apart.
-const std::map<std::string, std::string>& config_keys() {
-  static const std::map<std::string, std::string> keys = {{"range", "output_range"},
-                                                          {"latent-kind", "latent_kind"},
-                                                          {"scaling-factor", "scaling_factor"},
-                                                          {"shift-factor", "shift_factor"},
-                                                          {"space", "space"}};
-  return keys;
-}
-
-std::vector<std::string> known_options() {
-  std::vector<std::string> known = {"dtype", "family"};
-  for (const auto& [option, key] : config_keys()) known.push_back(option);
-  return known;
-}
 
 struct Located {
   NetworkRequest request;
@@ -59,25 +45,26 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context,
   } else if (std::filesystem::exists(spec.source)) {
     const auto file = weight_file(spec.source);
     request.weights = open_weights(file);
-    const auto config = file.parent_path() / "config.json";
-    if (std::filesystem::exists(config)) request.config = read_config(config);
+    request.config = config_beside(file);
   } else {
     const std::string names = packaged ? "one of " + known_names(*packaged) + ", or a weight file" : "a weight file";
     throw FileError("no such decoder or encoder", {"", spec.source, names, "neither"});
   }
   for (const auto& [option, value] : spec.options) {
     if (option == "dtype") {
-      const auto dtype = parse_dtype(value);
-      if (!dtype) throw OptionError("unusable value", {"", "dtype", "auto, fp32, bf16 or fp16", value});
-      request.dtype = *dtype;
+      request.dtype = dtype_option(value);
     } else if (option == "family") {
       family = value;
     } else {
-      request.config[config_keys().at(option)] = value;
+      request.config[config_options().at(option)] = value;
     }
   }
   located.family = family.empty() ? &context.registry.recognise(*request.weights) : &context.registry.family(family);
   return located;
+}
+
+PluginSettings plugin_settings(const NetworkSpec& spec, const NetworkContext& context) {
+  return {.options = spec.options, .dtype = context.dtype, .device = context.device};
 }
 
 }  // namespace
@@ -94,26 +81,29 @@ NetworkSpec NetworkSpec::parse(std::string_view text) {
     }
     const size_t equals = item.find('=');
     const std::string key = item.substr(0, equals);
-    const auto known = known_options();
-    if (std::ranges::find(known, key) == known.end()) {
-      const std::string nearest = nearest_word(key, known);
-      throw OptionError("unknown option", {"", key, nearest.empty() ? join_words(known) : "perhaps " + nearest, item});
-    }
+    // A plug-in's own options are known once it is opened.
+    const auto known = common_options();
+    if (!PluginSource::parse(spec.source) && std::ranges::find(known, key) == known.end())
+      throw OptionError("unknown option", {"", key, suggest(key, known), item});
     if (equals == std::string::npos) throw OptionError("an option without a value", {"", key, key + "=VALUE", item});
     if (!spec.options.emplace(key, item.substr(equals + 1)).second)
       throw OptionError("an option given twice", {"", key, "", ""});
   }
   if (spec.source.empty())
-    throw OptionError("empty decoder name", {"", "decoder", "a name, a weight file or a folder", "nothing"});
+    throw OptionError("empty decoder name", {"", "decoder", "a name, a weight file, a folder or a plug-in", "nothing"});
   return spec;
 }
 
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context) {
+  if (const auto plugin = PluginSource::parse(spec.source))
+    return open_plugin_decoder(*plugin, plugin_settings(spec, context));
   const auto [request, family] = locate(spec, context, context.package ? &context.package->decoders() : nullptr);
   return family->make_decoder(request);
 }
 
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context) {
+  if (const auto plugin = PluginSource::parse(spec.source))
+    return open_plugin_encoder(*plugin, plugin_settings(spec, context));
   const auto [request, family] = locate(spec, context, context.package ? &context.package->encoders() : nullptr);
   if (!family->make_encoder)
     throw UnsupportedError("this family has no encoder", {request.weights->origin(), family->name, "", ""});

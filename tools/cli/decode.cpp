@@ -122,8 +122,8 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
       ->group("Decoder");
   command
       ->add_option("--decoder,--vae", to->decoder,
-                   "A name that `lightswitch decoders` lists, a weight file or a diffusers folder, with options after "
-                   "commas (default: the model's own)")
+                   "A name that `lightswitch decoders` lists, a weight file, a diffusers folder or a plug-in "
+                   "(PLUGIN.so[:WEIGHTS]), with options after commas (default: the model's own)")
       ->type_name("SPEC")
       ->group("Decoder");
   command->add_option("--repeat", to->repeat, "Decode this many times and report the fastest (default: 1)")

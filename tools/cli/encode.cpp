@@ -126,8 +126,8 @@ void add_encode_command(CLI::App& app, CommonOptions& common, Job& job) {
       ->group("Encoder");
   command
       ->add_option("--encoder", to->encoder,
-                   "A name that the model lists, a weight file or a diffusers folder, with options after commas "
-                   "(default: the model's own)")
+                   "A name that the model lists, a weight file, a diffusers folder or a plug-in "
+                   "(PLUGIN.so[:WEIGHTS]), with options after commas (default: the model's own)")
       ->type_name("SPEC")
       ->group("Encoder");
   command->add_option("--kind", to->kind, "What to write: diffusion (scaled and shifted, the default) or raw latents")

@@ -70,8 +70,8 @@ void add_decoder_options(CLI::App& command, ImageArguments& to) {
   const char* group = "Decoder";
   command
       .add_option("--decoder,--vae", to.decoder,
-                  "What turns latents into pixels: a name that `lightswitch decoders` lists, a weight file or a "
-                  "diffusers folder, with options after commas (vae,dtype=fp32)")
+                  "What turns latents into pixels: a name that `lightswitch decoders` lists, a weight file, a "
+                  "diffusers folder or a plug-in (PLUGIN.so[:WEIGHTS]), with options after commas (vae,dtype=fp32)")
       ->type_name("SPEC")
       ->group(group);
   command

@@ -1,6 +1,7 @@
 #include "cli/network_lookup.hpp"
 
 #include <lightswitch/error.hpp>
+#include <lightswitch/plugin_host.hpp>
 
 #include <cmath>
 #include <cstdio>
@@ -22,7 +23,7 @@ const ModelPackage& NetworkLookup::package() {
 }
 
 NetworkContext NetworkLookup::context(const NetworkSpec& spec) {
-  const bool is_file = std::filesystem::exists(spec.source);
+  const bool is_file = std::filesystem::exists(spec.source) || PluginSource::parse(spec.source);
   return {.registry = registry_,
           .package = is_file && model_.empty() ? nullptr : &package(),
           .dtype = checked_dtype(session_.common())};

@@ -9,6 +9,13 @@ if(LIGHTSWITCH_SANITIZE)
   add_link_options(-fsanitize=${LIGHTSWITCH_SANITIZE})
 endif()
 
+# What a plug-in sees: plugin.h, without LibTorch.
+add_library(lightswitch_plugin INTERFACE)
+add_library(lightswitch::plugin ALIAS lightswitch_plugin)
+set_target_properties(lightswitch_plugin PROPERTIES EXPORT_NAME plugin)
+target_include_directories(lightswitch_plugin INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
 add_library(lightswitch_sdk INTERFACE)
 add_library(lightswitch::sdk ALIAS lightswitch_sdk)
 set_target_properties(lightswitch_sdk PROPERTIES EXPORT_NAME sdk)

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <lightswitch/decoder_registry.hpp>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lightswitch {
+
+/// SPEC options that say how a network's latents and pictures are to be read, and the configuration keys they set.
+const std::map<std::string, std::string>& config_options();
+
+/// Every option that a SPEC may carry whatever it names: those above, dtype and family.
+std::vector<std::string> common_options();
+
+/// @throws OptionError.
+DType dtype_option(const std::string& value);
+
+/// "perhaps dtype" where a known word is near, else the list of all.
+std::string suggest(std::string_view word, const std::vector<std::string>& known);
+
+/// The config.json that belongs to a weight file or a diffusers folder; empty when there is none.
+/// @throws FileError, FormatError.
+Config config_beside(const std::filesystem::path& weights);
+
+}  // namespace lightswitch

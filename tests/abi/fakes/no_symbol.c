@@ -1,0 +1,2 @@
+/* A shared library like any other. */
+int lightswitch_something_else = 1;
