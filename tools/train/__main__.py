@@ -8,6 +8,7 @@ COMMANDS = {
     "scenes-autoencoder": "train.autoencoder:command",
     "scenes-latents": "train.latents:command",
     "scenes-decoder": "train.decoder:command",
+    "scenes-vq": "train.vq_training:command",
     "scenes-export": "train.export:command",
     "scenes-tokenizer": "train.tokenizer:command",
     "scenes-text": "train.text_encoder:command",

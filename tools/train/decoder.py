@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from train.autoencoder import colour_error, copies, picture_loss, psnr, test_pictures, to_network, weights_of
 from train.dcae import Decoder
@@ -42,6 +42,23 @@ class FromRaw(nn.Module):
         return self.decode(self.encoder(x))
 
 
+class StoredScenes:
+    """Training scenes in the order of their seeds, with their frozen raw latents; encoding may still be going on."""
+
+    def __init__(self, batch: int):
+        self.batch, self.facts = batch, ready()
+        self.rows = stored_latents(self.facts)
+
+    def __call__(self, step: int) -> tuple[Tensor, list[dict], Tensor]:
+        """Drawings [N, 3, H, W] in -1..1, their facts, raw latents."""
+        if (step + 1) * self.batch > len(self.rows):
+            self.rows = stored_latents(ready())
+        index = [(step * self.batch + k) % len(self.rows) for k in range(self.batch)]
+        scenes = [scene(self.facts["first_seed"] + i) for i in index]
+        z = torch.from_numpy(self.rows[index].astype(np.float32))
+        return to_network(np.stack([s[0] for s in scenes])), [s[2] for s in scenes], z
+
+
 def train(config: dict, start: Path | None = None) -> None:
     torch.manual_seed(config["seed"])
     frozen = frozen_autoencoder()
@@ -58,23 +75,14 @@ def train(config: dict, start: Path | None = None) -> None:
     averaged = FromRaw(frozen.encoder, build(config).eval(), config["family"])
     shown, shown_facts = test_pictures(48)
     batch = config["batch"]
-    facts = ready()
-    rows = stored_latents(facts)
+    stored = StoredScenes(batch)
 
     def one_step(step: int):
-        nonlocal rows
-        if (step + 1) * batch > len(rows):  # encoding may have gone on meanwhile
-            rows = stored_latents(ready())
-        index = [(step * batch + k) % len(rows) for k in range(batch)]
-        scenes = [scene(facts["first_seed"] + i) for i in index]
-        target = to_network(np.stack([s[0] for s in scenes]))
-        z = torch.from_numpy(rows[index].astype(np.float32))
+        target, facts, z = stored(step)
         z = z + torch.rand(batch, 1, 1, 1) * config["latent_noise"] * torch.randn_like(z)
         with half_precision():
             made = pair.decode(z).float()
-        loss = picture_loss(
-            made, target, weights_of([s[2] for s in scenes], config["object_weight"]), config["gradient_weight"]
-        )
+        loss = picture_loss(made, target, weights_of(facts, config["object_weight"]), config["gradient_weight"])
         return loss, {"loss": loss.item(), "psnr": -10 * np.log10(F.mse_loss(made.detach(), target).item() / 4)}
 
     def evaluate() -> dict:
