@@ -57,15 +57,19 @@ void inspect(const InspectArguments& arguments, Session& session) {
 void add_inspect_command(CLI::App& app, CommonOptions& common, Job& job) {
   auto* command = app.add_subcommand("inspect", "Say what a file is and what is wrong with it");
   const auto to = std::make_shared<InspectArguments>();
-  command->add_option("path", to->path, "Weight file, latent file, model package, TorchScript archive, picture, …")
-      ->type_name("FILE|DIR")
+  command
+      ->add_option("path", to->path,
+                   "Weight file, latent file, model package, TorchScript archive, picture, plug-in, …")
+      ->type_name("FILE|DIR|PLUGIN.so[:WEIGHTS]")
       ->required();
   command->add_option("--as", to->as, "Take a weight file for one of this family: `lightswitch decoders` lists them")
       ->type_name("FAMILY");
   add_common_options(*command, common, false);
   command->footer(
-      "Everything is loaded as `decode` would load it, hashes included; the exit code is 1 when something is wrong.\n\n"
-      "Examples:\n  lightswitch inspect vae.safetensors\n  lightswitch inspect picture.png");
+      "Everything is loaded as `decode` would load it, hashes included; the exit code is 1 when something is wrong.\n"
+      "A plug-in gets a verdict for every rule of plugin.h, each found out in a process of its own.\n\n"
+      "Examples:\n  lightswitch inspect vae.safetensors\n  lightswitch inspect picture.png\n"
+      "  lightswitch inspect mine.so:weights.safetensors");
   command->callback([to, &job] { job = [to](Session& session) { inspect(*to, session); }; });
 }
 

@@ -6,10 +6,13 @@
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/media/image_io.hpp>
 #include <lightswitch/model_package.hpp>
+#include <lightswitch/plugin_host.hpp>
 
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+
+#include "cli/plugin_report.hpp"
 
 namespace lightswitch::cli {
 namespace {
@@ -25,6 +28,14 @@ void note_problem(Json& report, const std::function<void()>& check) {
   } catch (const Error& error) {
     report["problems"].push_back(error.what());
   }
+}
+
+/// Told last, where a reader looks for it.
+Json problems_last(Json report) {
+  const Json problems = report["problems"];
+  report.erase("problems");
+  report["problems"] = problems;
+  return report;
 }
 
 Json describe_spec(const LatentSpec& spec) {
@@ -139,13 +150,11 @@ void inspect_package(Json& report, const std::filesystem::path& folder, Session&
     session.check_stop();
     const DecoderRegistry registry(builtin_decoder_families());
     for (const auto& [name, network] : package.decoders())
-      note_problem(report, [&, &source = name] {
-        open_decoder({source, {}}, {.registry = registry, .package = &package});
-      });
+      note_problem(report,
+                   [&, &source = name] { open_decoder({source, {}}, {.registry = registry, .package = &package}); });
     for (const auto& [name, network] : package.encoders())
-      note_problem(report, [&, &source = name] {
-        open_encoder({source, {}}, {.registry = registry, .package = &package});
-      });
+      note_problem(report,
+                   [&, &source = name] { open_encoder({source, {}}, {.registry = registry, .package = &package}); });
     note_problem(report, [&] { package.load_parts(); });
   });
 }
@@ -189,12 +198,42 @@ void inspect_file(Json& report, const std::filesystem::path& file, const std::st
   }
 }
 
+/// The SPEC that a path is when it names a plug-in: `PLUGIN.so[:WEIGHTS][,option=value…]`.
+std::optional<NetworkSpec> plugin_spec(const std::string& path) {
+  const auto source = PluginSource::parse(path.substr(0, path.find(',')));
+  if (!source || (std::filesystem::exists(path) && source->plugin != path)) return std::nullopt;
+  return NetworkSpec::parse(path);
+}
+
+void inspect_plugin(Json& report, const NetworkSpec& spec, Session& session) {
+  report["type"] = "plugin";
+  const PluginSource source = *PluginSource::parse(spec.source);
+  const PluginSettings settings{.options = spec.options};
+  const bool usable = try_plugin_rules(report, source, settings, session);
+  const Json rules = report["rules"];
+  report.erase("rules");
+  // Only what came to no harm in a process of its own is let into this one.
+  if (report["problems"].empty())
+    note_problem(report, [&] {
+      note_plugin_info(report, describe_plugin(source.plugin));
+      if (!usable) return;
+      const auto decoder = open_plugin_decoder(source, settings);
+      const int64_t edge = 512 / decoder->spec().factor;
+      report["decoder"] = describe_network(*decoder, edge, edge);
+    });
+  report["rules"] = rules;
+}
+
 }  // namespace
 
 Json inspect_path(const std::filesystem::path& path, const std::string& as, Session& session) {
+  Json report{{"path", path.string()}, {"type", "unknown"}, {"problems", Json::array()}};
+  if (const auto plugin = plugin_spec(path.string())) {
+    inspect_plugin(report, *plugin, session);
+    return problems_last(std::move(report));
+  }
   if (!std::filesystem::exists(path))
     throw FileError("cannot read", {path.string(), "", "a file or a folder", "nothing of that name"});
-  Json report{{"path", path.string()}, {"type", "unknown"}, {"problems", Json::array()}};
   if (!std::filesystem::is_directory(path)) {
     inspect_file(report, path, as);
   } else if (std::filesystem::exists(path / "model.json")) {
@@ -208,11 +247,7 @@ Json inspect_path(const std::filesystem::path& path, const std::string& as, Sess
                     {path.string(), "", "model.json or diffusion_pytorch_model.safetensors", "neither"})
             .what());
   }
-  // Told last, where a reader looks for it.
-  const Json problems = report["problems"];
-  report.erase("problems");
-  report["problems"] = problems;
-  return report;
+  return problems_last(std::move(report));
 }
 
 }  // namespace lightswitch::cli
