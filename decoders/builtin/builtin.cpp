@@ -6,11 +6,12 @@
 #include "projection/projection.hpp"
 #include "taming/taming.hpp"
 #include "vit/vit.hpp"
+#include "vqgan/vqgan.hpp"
 
 namespace lightswitch {
 
 std::span<const DecoderFamily> builtin_decoder_families() {
-  static const std::array table{kl::family(), vit::family(), taming::family(), projection::family()};
+  static const std::array table{kl::family(), vqgan::family(), vit::family(), taming::family(), projection::family()};
   return table;
 }
 

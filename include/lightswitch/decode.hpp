@@ -39,10 +39,10 @@ struct DecodeOptions {
 /// (tiles that this decoder cannot have), OptionError (tiles), Cancelled.
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options = {});
 
-/// Pictures to latents of the asked kind (a posterior's mode).
+/// Pictures to latents of the asked kind (a posterior's mode, or a codebook's indices).
 /// @param pictures [N, 3, H, W] float32 in [0, 1]; H and W multiples of the factor.
-/// @return [N, C, H / factor, W / factor] float32.
-/// @throws TensorError, NumericError, Cancelled.
+/// @return [N, C, H / factor, W / factor] float32; indices are [N, H / factor, W / factor] int64.
+/// @throws TensorError, NumericError, UnsupportedError (indices of an encoder without a codebook), Cancelled.
 at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind kind = LatentKind::diffusion,
                   std::stop_token stop = {});
 

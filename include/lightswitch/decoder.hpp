@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <lightswitch/error.hpp>
 #include <lightswitch/tensor_spec.hpp>
 
 #include <cstdint>
@@ -47,7 +48,8 @@ class Decoder {
   virtual const LatentSpec& spec() const = 0;
   virtual const NetworkInfo& info() const = 0;
 
-  /// @param latents [N, channels, h, w] float32 of kind spec().network_input (int64 [N, h, w] for indices).
+  /// @param latents [N, channels, h, w] float32 of kind spec().network_input (int64 [N, h, w] for
+  /// indices, which a decoder with spec().codebook > 0 takes as well).
   /// @return [N, 3, h * factor, w * factor] float32 in spec().output_range, unclamped.
   /// @throws Cancelled when `stop` is requested; checked between layers.
   virtual at::Tensor forward(const at::Tensor& latents, std::stop_token stop = {}) const = 0;
@@ -73,6 +75,13 @@ class Encoder {
   /// @return [N, channels, H / factor, W / factor] float32 of kind spec().network_input; a posterior's mode, never a
   /// sample.
   virtual at::Tensor forward(const at::Tensor& pictures, std::stop_token stop = {}) const = 0;
+
+  /// The codebook entries of latents that forward() made.
+  /// @param latents [N, channels, h, w] of kind raw. @return [N, h, w] int64, each below spec().codebook.
+  /// @throws UnsupportedError when there is no codebook, TensorError, Cancelled.
+  virtual at::Tensor to_indices(const at::Tensor& /*latents*/, std::stop_token /*stop*/ = {}) const {
+    throw UnsupportedError("this encoder has no codebook", {"", "kind", "raw or diffusion", "indices"});
+  }
 
   /// Multiply-adds of one forward() on [1, 3, H, W].
   virtual int64_t macs(int64_t height, int64_t width) const = 0;

@@ -28,8 +28,10 @@ struct LatentSpec {
   int64_t channels = 4;                        ///< C of the latents
   int64_t factor = 8;                          ///< pixels per latent along each axis
   LatentKind network_input = LatentKind::raw;  ///< what Decoder::forward takes
-  double scaling_factor = 1.0;                 ///< diffusion = (raw - shift_factor) * scaling_factor
-  double shift_factor = 0.0;                   ///< see scaling_factor; in units of the raw latents
+  /// Entries of the codebook, where there is one: forward then takes indices [N, h, w] int64 below this too.
+  int64_t codebook = 0;
+  double scaling_factor = 1.0;                          ///< diffusion = (raw - shift_factor) * scaling_factor
+  double shift_factor = 0.0;                            ///< see scaling_factor; in units of the raw latents
   OutputRange output_range = OutputRange::signed_unit;  ///< what Decoder::forward returns (not clamped)
   /// Latents on each side that can influence an output pixel; meaningless when global_operations is set.
   int64_t halo = 0;

@@ -12,7 +12,8 @@ const std::map<std::string, std::string>& config_options() {
                                                           {"latent-kind", "latent_kind"},
                                                           {"scaling-factor", "scaling_factor"},
                                                           {"shift-factor", "shift_factor"},
-                                                          {"space", "space"}};
+                                                          {"space", "space"},
+                                                          {"snap", "snap"}};
   return keys;
 }
 

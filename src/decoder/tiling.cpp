@@ -18,15 +18,15 @@ std::vector<TileSpan> tile_spans(int64_t length, int64_t tile, int64_t halo) {
 
 at::Tensor decode_exact_tiles(const at::Tensor& latents, int64_t tile, int64_t halo, int64_t factor,
                               const DecodeTile& decode_one, const TileProgress& progress) {
-  const auto rows = tile_spans(latents.size(2), tile, halo);
-  const auto columns = tile_spans(latents.size(3), tile, halo);
-  auto picture = at::empty({latents.size(0), 3, latents.size(2) * factor, latents.size(3) * factor},
+  const auto rows = tile_spans(latents.size(-2), tile, halo);
+  const auto columns = tile_spans(latents.size(-1), tile, halo);
+  auto picture = at::empty({latents.size(0), 3, latents.size(-2) * factor, latents.size(-1) * factor},
                            latents.options().dtype(at::kFloat));
   int64_t done = 0;
   for (const TileSpan& row : rows) {
     for (const TileSpan& column : columns) {
       const auto part =
-          decode_one(latents.slice(2, row.read_begin, row.read_end).slice(3, column.read_begin, column.read_end));
+          decode_one(latents.slice(-2, row.read_begin, row.read_end).slice(-1, column.read_begin, column.read_end));
       const auto kept =
           part.slice(2, (row.begin - row.read_begin) * factor, (row.end - row.read_begin) * factor)
               .slice(3, (column.begin - column.read_begin) * factor, (column.end - column.read_begin) * factor);
@@ -64,7 +64,7 @@ at::Tensor edge_weights(int64_t begin, int64_t end, int64_t length, int64_t ramp
 
 at::Tensor decode_blended_tiles(const at::Tensor& latents, const TileOptions& tiles, int64_t factor,
                                 const DecodeTile& decode_one, const TileProgress& progress) {
-  const int64_t height = latents.size(2), width = latents.size(3);
+  const int64_t height = latents.size(-2), width = latents.size(-1);
   const int64_t overlap = std::llround(tiles.overlap * static_cast<double>(tiles.size)), ramp = overlap * factor;
   const auto rows = tile_starts(height, tiles.size, overlap), columns = tile_starts(width, tiles.size, overlap);
   const auto options = latents.options().dtype(at::kFloat);
@@ -80,7 +80,7 @@ at::Tensor decode_blended_tiles(const at::Tensor& latents, const TileOptions& ti
       };
       const auto weights = at::outer(edge_weights(top * factor, bottom * factor, height * factor, ramp),
                                      edge_weights(left * factor, right * factor, width * factor, ramp));
-      place(sum).addcmul_(decode_one(latents.slice(2, top, bottom).slice(3, left, right)), weights);
+      place(sum).addcmul_(decode_one(latents.slice(-2, top, bottom).slice(-1, left, right)), weights);
       place(total).add_(weights);
       if (progress) progress(++done, static_cast<int64_t>(rows.size() * columns.size()));
     }
@@ -89,11 +89,11 @@ at::Tensor decode_blended_tiles(const at::Tensor& latents, const TileOptions& ti
 }
 
 at::Tensor thinned(const at::Tensor& latents, int64_t edge) {
-  const int64_t longest = std::max(latents.size(2), latents.size(3));
+  const int64_t longest = std::max(latents.size(-2), latents.size(-1));
   const int64_t step = (longest + edge - 1) / edge;
   // From the middle of the first step, so that no side counts for more; a short axis keeps one latent at least.
   const auto first = [&](int64_t axis) { return std::min(step / 2, latents.size(axis) - 1); };
-  return latents.slice(2, first(2), latents.size(2), step).slice(3, first(3), latents.size(3), step);
+  return latents.slice(-2, first(-2), latents.size(-2), step).slice(-1, first(-1), latents.size(-1), step);
 }
 
 }  // namespace lightswitch

@@ -13,13 +13,14 @@ Network<Interface>::Network(const NetworkRequest& request) : device_(request.dev
 }
 
 template <typename Interface>
-at::Tensor Network<Interface>::compute(Run run, const at::Tensor& input) const {
+at::Tensor Network<Interface>::compute(Run run, const at::Tensor& given) const {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor input = prepare(run, given);
   if constexpr (std::is_same_v<Interface, Decoder>) {
     require_input(input, "latents", spec_.channels);
   } else {
     require_input(input, "pictures", 3, spec_.factor);
   }
-  const c10::NoGradGuard no_grad;
   return leave(run, pass(run, enter(run, input, scalar_type(info_.dtype), device_)));
 }
 

@@ -21,6 +21,8 @@ class Network : public Interface, private SharedNorms {
 
  protected:
   explicit Network(const NetworkRequest& request);
+  /// What is done to the input before it takes the layers' form and dtype: codebooks work in fp32.
+  virtual at::Tensor prepare(Run& /*run*/, const at::Tensor& input) const { return input; }
   /// @param x in the layers' form, or a meta tensor of that shape when the run only counts.
   virtual at::Tensor pass(Run& run, const at::Tensor& x) const = 0;
 

@@ -86,7 +86,11 @@ bool WeightLoader::has_absolute(const std::string& name) const {
 }
 
 std::vector<int64_t> WeightLoader::shape_of(const std::string& name) const {
-  const TensorInfo* info = request_.weights->find(stored_name(prefix_ + name));
+  return shape_of_absolute(prefix_ + name);
+}
+
+std::vector<int64_t> WeightLoader::shape_of_absolute(const std::string& name) const {
+  const TensorInfo* info = request_.weights->find(stored_name(name));
   return info == nullptr ? std::vector<int64_t>{} : info->shape;
 }
 
@@ -95,8 +99,8 @@ int64_t WeightLoader::axis_of(const std::string& name, size_t axis, int64_t fall
 }
 
 int64_t WeightLoader::axis_of_absolute(const std::string& name, size_t axis, int64_t fallback) const {
-  const TensorInfo* info = request_.weights->find(stored_name(name));
-  return info != nullptr && info->shape.size() == 4 && info->shape[axis] > 0 ? info->shape[axis] : fallback;
+  const auto shape = shape_of_absolute(name);
+  return shape.size() == 4 && shape[axis] > 0 ? shape[axis] : fallback;
 }
 
 void WeightLoader::ignore(const std::string& name) {

@@ -39,6 +39,7 @@ class WeightLoader {
   bool has_absolute(const std::string& name) const;
   /// Shape of a stored tensor, empty when it is not there. For reading widths and depths from the file.
   std::vector<int64_t> shape_of(const std::string& name) const;
+  std::vector<int64_t> shape_of_absolute(const std::string& name) const;
   /// One axis of a stored convolution's weight; `fallback` when it is not there, has not four axes, or is empty along
   /// this one: take() then reports it.
   int64_t axis_of(const std::string& name, size_t axis, int64_t fallback) const;

@@ -50,6 +50,14 @@ TEST_F(EncodeCommand, PadsAndRemembersTheSize) {
   EXPECT_EQ(read_image(folder_ / "b.png").sizes(), at::IntArrayRef({3, 21, 37}));
 }
 
+TEST_F(EncodeCommand, IndicesNeedACodebook) {
+  write_image(folder_ / "a.png", testing::random_tensor({3, 16, 16}, 4).sigmoid());
+  const CommandRun run = encode(at("a.png"), {"--kind", "indices"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "continuous latents"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "z.safetensors"));
+}
+
 TEST_F(EncodeCommand, RawLatentsAreTheSamePictureInAnotherScale) {
   write_image(folder_ / "a.png", testing::random_tensor({3, 16, 16}, 4).sigmoid());
   ASSERT_EQ(encode(at("a.png")).code, 0);

@@ -115,7 +115,7 @@ TEST(Usage, ValuesOutOfRangeSayWhatIsExpectedAndFound) {
   EXPECT_TRUE(contains(image({"-d", "toaster"}), "unknown device"));
   EXPECT_TRUE(contains(mistake({"decode", "a", "-o", "a.png", "--repeat", "0"}), "--repeat"));
   EXPECT_TRUE(contains(mistake({"decode", "a", "-o", "a.png", "--kind", "cooked"}), "raw, diffusion or indices"));
-  EXPECT_TRUE(contains(mistake({"encode", "a", "-o", "a", "--kind", "indices"}), "raw or diffusion"));
+  EXPECT_TRUE(contains(mistake({"encode", "a", "-o", "a", "--kind", "cooked"}), "raw, diffusion or indices"));
 }
 
 TEST(Usage, WrongSpecsAreSeenBeforeAnythingIsLoaded) {

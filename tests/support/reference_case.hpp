@@ -23,7 +23,7 @@ ReferenceCase stored_case(const std::string& name);
 std::optional<ReferenceCase> python_case(const std::string& family, const std::string& config,
                                          const std::string& latent);
 
-/// Both halves of a case, as far as it has them, must agree with the family's networks to kParity.
+/// Both halves of a case, as far as it has them, must agree with the family's networks to kParity; indices exactly.
 void expect_parity(const DecoderFamily& family, const ReferenceCase& reference);
 
 }  // namespace lightswitch::testing

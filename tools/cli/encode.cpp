@@ -80,8 +80,7 @@ LatentFile encode_pictures(const std::vector<std::filesystem::path>& files, cons
 
 void encode_file(const EncodeArguments& arguments, Session& session) {
   const auto kind = parse_latent_kind(arguments.kind);
-  if (!kind || *kind == LatentKind::indices)
-    throw UsageError("unknown value", {"", "--kind", "raw or diffusion", arguments.kind});
+  if (!kind) throw UsageError("unknown value", {"", "--kind", "raw, diffusion or indices", arguments.kind});
   if (!arguments.encoder.empty()) parse_spec(arguments.encoder);
   check_folder_of(arguments.output);
 
@@ -130,7 +129,9 @@ void add_encode_command(CLI::App& app, CommonOptions& common, Job& job) {
                    "(PLUGIN.so[:WEIGHTS]), with options after commas (default: the model's own)")
       ->type_name("SPEC")
       ->group("Encoder");
-  command->add_option("--kind", to->kind, "What to write: diffusion (scaled and shifted, the default) or raw latents")
+  command
+      ->add_option("--kind", to->kind,
+                   "What to write: diffusion (scaled and shifted, the default) or raw latents, or a codebook's indices")
       ->type_name("KIND")
       ->group("Encoder");
   command->add_option("-o,--output", to->output, "Latent file (safetensors)")

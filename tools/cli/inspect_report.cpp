@@ -45,6 +45,7 @@ Json describe_spec(const LatentSpec& spec) {
             {"eats", to_string(spec.network_input)}};
   json["scaling_factor"] = spec.scaling_factor;
   json["shift_factor"] = spec.shift_factor;
+  if (spec.codebook > 0) json["codebook"] = spec.codebook;
   json["output_range"] = to_string(spec.output_range);
   json["halo"] = spec.global_operations ? Json("whole picture") : Json(spec.halo);
   return json;

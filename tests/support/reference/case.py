@@ -24,6 +24,8 @@ class Autoencoder:
     encode: Callable[[torch.Tensor], torch.Tensor] | None = None
     config: dict[str, str] = field(default_factory=dict)
     picture_range: tuple[float, float] = (-1.0, 1.0)
+    entries: int | None = None
+    """Of a codebook: latents are then indices, [batch, height, width]."""
 
 
 def randomise(module: torch.nn.Module, generator: torch.Generator) -> None:
@@ -54,7 +56,10 @@ def write_case(autoencoder: Autoencoder, file: Path, seed: int, batch: int, heig
     tensors = {name: value.to(dtype) if value.is_floating_point() else value for name, value in autoencoder.state().items()}
     with torch.no_grad():
         if autoencoder.decode:
-            latents = torch.randn(batch, autoencoder.channels, height, width, generator=generator)
+            if autoencoder.entries:
+                latents = torch.randint(autoencoder.entries, (batch, height, width), generator=generator)
+            else:
+                latents = torch.randn(batch, autoencoder.channels, height, width, generator=generator)
             tensors |= {"reference.decoder.input": latents, "reference.decoder.output": autoencoder.decode(latents)}
         if autoencoder.encode:
             low, high = autoencoder.picture_range
