@@ -4,6 +4,7 @@
 
 #include "kl/kl.hpp"
 #include "projection/projection.hpp"
+#include "svd/svd.hpp"
 #include "taming/taming.hpp"
 #include "vit/vit.hpp"
 #include "vqgan/vqgan.hpp"
@@ -11,7 +12,7 @@
 namespace lightswitch {
 
 std::span<const DecoderFamily> builtin_decoder_families() {
-  static const std::array table{kl::family(), vqgan::family(), vit::family(), taming::family(), projection::family()};
+  static const std::array table{kl::family(), vqgan::family(), svd::family(), vit::family(), taming::family(), projection::family()};
   return table;
 }
 

@@ -4,8 +4,8 @@
 #include <lightswitch/error.hpp>
 
 #include "nn/autoencoder/decoder_half.hpp"
-#include "nn/autoencoder/encoder_half.hpp"
 #include "nn/autoencoder/file_names.hpp"
+#include "nn/autoencoder/kl_encoder.hpp"
 #include "nn/network.hpp"
 
 namespace lightswitch::kl {
@@ -14,19 +14,6 @@ namespace {
 using namespace nn::autoencoder;
 
 constexpr const char* kNetwork = "AutoencoderKL";
-constexpr double kStableDiffusionScale = 0.18215;
-
-LatentSpec make_spec(int64_t channels, size_t stages, const NetworkRequest& request) {
-  LatentSpec spec;
-  spec.channels = channels;
-  spec.factor = size_factor(stages, request.weights->origin());
-  spec.network_input = LatentKind::raw;
-  spec.scaling_factor = kStableDiffusionScale;
-  spec.output_range = OutputRange::signed_unit;
-  spec.global_operations = true;
-  nn::apply_common_config(spec, request.config);
-  return spec;
-}
 
 class KlDecoder final : public nn::DecoderNetwork {
  public:
@@ -36,7 +23,7 @@ class KlDecoder final : public nn::DecoderNetwork {
  private:
   KlDecoder(const NetworkRequest& request, nn::WeightLoader loader) : Network(request), half_(loader) {
     loader.finish();
-    spec_ = make_spec(half_.channels(), half_.stages(), request);
+    spec_ = kl_spec(half_.channels(), half_.stages(), request);
     info_ = {"kl", half_.description(), loader.parameters(), info_.dtype};
   }
 
@@ -45,27 +32,9 @@ class KlDecoder final : public nn::DecoderNetwork {
   DecoderHalf<ResidualBlock> half_;
 };
 
-class KlEncoder final : public nn::EncoderNetwork {
- public:
-  explicit KlEncoder(const NetworkRequest& request)
-      : KlEncoder(request, require_half(*request.weights, kEncoder, kNetwork).loader(request, kEncoder)) {}
-
- private:
-  KlEncoder(const NetworkRequest& request, nn::WeightLoader loader)
-      : Network(request), half_(loader, EncoderHalf::Output::moments) {
-    loader.finish();
-    spec_ = make_spec(half_.channels(), half_.stages(), request);
-    info_ = {"kl", half_.description(), loader.parameters(), info_.dtype};
-  }
-
-  at::Tensor pass(nn::Run& run, const at::Tensor& pictures) const override { return half_(run, pictures); }
-
-  EncoderHalf half_;
-};
-
 bool recognises(const WeightSource& weights) {
   const auto names = find_any(weights);
-  return names && !names->quantizes(weights);
+  return names && !names->quantizes(weights) && !find_temporal_decoder(weights);
 }
 
 std::unique_ptr<Decoder> make_decoder(const NetworkRequest& request) {
@@ -73,7 +42,7 @@ std::unique_ptr<Decoder> make_decoder(const NetworkRequest& request) {
 }
 
 std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
-  return std::make_unique<KlEncoder>(request);
+  return make_kl_encoder(request, "kl");
 }
 
 }  // namespace

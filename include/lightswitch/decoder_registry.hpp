@@ -14,6 +14,8 @@
 
 namespace lightswitch {
 
+class TemporalDecoder;  // temporal_decoder.hpp
+
 /// Facts a weight file cannot show (norm groups, activation, scaling factor): a config.json flattened to text, or a
 /// package's own. Nested keys are joined with '.', list items carry their index ("block_out_channels.0").
 using Config = std::map<std::string, std::string>;
@@ -36,6 +38,8 @@ struct DecoderFamily {
   std::unique_ptr<Decoder> (*make_decoder)(const NetworkRequest&) = nullptr;
   /// Null when the family has no encoder. @throws WeightsError as above, also when the file holds no encoder.
   std::unique_ptr<Encoder> (*make_encoder)(const NetworkRequest&) = nullptr;
+  /// Null when the family knows no clips. @throws WeightsError as above.
+  std::unique_ptr<TemporalDecoder> (*make_temporal_decoder)(const NetworkRequest&) = nullptr;
 };
 
 /// The families an application works with. An object, never process-wide: two registries know nothing of each other.

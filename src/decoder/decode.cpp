@@ -3,28 +3,15 @@
 #include <lightswitch/decode.hpp>
 #include <lightswitch/error.hpp>
 
+#include "decoder/latents.hpp"
 #include "decoder/tiling.hpp"
 
 namespace lightswitch {
 namespace {
 
-std::string describe(const at::Tensor& tensor) {
-  return tensor.defined() ? c10::str(tensor.sizes(), " ", tensor.scalar_type()) : "an undefined tensor";
-}
-
-/// A sum is finite only if every element is, barring overflow of the double it is taken in; cheaper than a mask.
-void require_finite(const at::Tensor& tensor, const char* what) {
-  if (!std::isfinite(tensor.sum(at::kDouble).item<double>())) {
-    const int64_t bad = tensor.numel() - at::isfinite(tensor).sum().item<int64_t>();
-    throw NumericError("not finite",
-                       {"", what, "finite numbers",
-                        std::to_string(bad) + " of " + std::to_string(tensor.numel()) + " are NaN or infinite"});
-  }
-}
-
 void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
   if (kind == LatentKind::indices || spec.network_input == LatentKind::indices) {
-    if (kind != spec.network_input)
+    if (kind != spec.network_input && !(kind == LatentKind::indices && spec.codebook > 0))
       throw TensorError("codebook indices and continuous latents cannot be converted",
                         {"", "kind", to_string(spec.network_input), to_string(kind)});
     if (!latents.defined() || latents.dim() != 3 || latents.scalar_type() != at::kLong || latents.numel() == 0)
@@ -38,14 +25,6 @@ void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpe
   require_finite(latents, "latents");
 }
 
-at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
-  if (kind == LatentKind::indices) return latents;
-  const auto x = latents.to(at::kFloat);
-  if (kind == spec.network_input) return x;
-  return kind == LatentKind::diffusion ? x / spec.scaling_factor + spec.shift_factor
-                                       : (x - spec.shift_factor) * spec.scaling_factor;
-}
-
 void require_approximate_tiles(const Decoder& decoder, const TileOptions& tiles) {
   const std::string& family = decoder.info().family;
   if (tiles.only_exact)
@@ -55,11 +34,6 @@ void require_approximate_tiles(const Decoder& decoder, const TileOptions& tiles)
     throw UnsupportedError(
         "this decoder normalises or attends over the whole picture and cannot share statistics between tiles",
         {"", "tiles.size", "0 for decoders of family " + family, std::to_string(tiles.size)});
-}
-
-at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
-  auto unit = range == OutputRange::signed_unit ? picture * 0.5 + 0.5 : picture.clone();
-  return unit.clamp_(0, 1).contiguous();
 }
 
 }  // namespace
@@ -128,7 +102,7 @@ at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind
         "unusable pictures",
         {"", "pictures", "[N, 3, H, W] floating point, H and W multiples of " + std::to_string(spec.factor),
          describe(pictures)});
-  if (kind == LatentKind::indices)
+  if (kind == LatentKind::indices && spec.codebook == 0)
     throw UnsupportedError("this encoder makes continuous latents", {"", "kind", "raw or diffusion", "indices"});
   require_finite(pictures, "pictures");
   const auto unit = pictures.to(at::kFloat);
@@ -140,6 +114,7 @@ at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind
   }
   const auto z = at::cat(latents);
   require_finite(z, "latents");
+  if (kind == LatentKind::indices) return encoder.to_indices(z, stop);
   if (kind == spec.network_input) return z.contiguous();
   return (kind == LatentKind::diffusion ? (z - spec.shift_factor) * spec.scaling_factor
                                         : z / spec.scaling_factor + spec.shift_factor)

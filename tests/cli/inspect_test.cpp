@@ -187,7 +187,7 @@ TEST_F(PackageTest, DecodersAsJson) {
   EXPECT_EQ(tae["space"], "small");
   EXPECT_GT(tae["parameters"], 1000);
   EXPECT_GT(tae["gmac_512"], 0.1);
-  EXPECT_EQ(report["families"].size(), 5u);
+  EXPECT_EQ(report["families"].size(), 6u);
 }
 
 TEST_F(PackageTest, AModelIsFoundByNameUnderTheNamedRoot) {

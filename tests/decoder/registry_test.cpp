@@ -52,7 +52,7 @@ TEST(DecoderRegistry, RefusesANameTwice) {
 TEST(DecoderRegistry, UnknownFamilyListsTheKnownOnes) {
   const DecoderRegistry registry(builtin_decoder_families());
   const auto error = expect_error<OptionError>([&] { registry.family("kll"); });
-  EXPECT_EQ(error.detail().expected, "kl, vit, taming, projection");
+  EXPECT_EQ(error.detail().expected, "kl, vqgan, svd, vit, taming, projection");
   EXPECT_EQ(error.detail().found, "kll");
 }
 

@@ -260,6 +260,12 @@ TEST(KlFiles, OtherFamiliesAreNotRecognised) {
     EXPECT_FALSE(kl::family().recognises(*weights_from_memory({{name, at::zeros({8, 8, 3, 3})}}))) << name;
 }
 
+TEST(KlFiles, AVideoDecoderBesideTheEncoderIsNotTaken) {
+  Tensors tensors = tensors_of(*stored_case("kl_compvis").request.weights);
+  tensors["first_stage_model.decoder.mid.block_1.time_stack.in_layers.2.weight"] = at::zeros({8, 8, 3, 1, 1});
+  EXPECT_FALSE(kl::family().recognises(*weights_from_memory(tensors)));
+}
+
 TEST(KlFiles, GroupsThatDoNotDivideTheWidthAreRefused) {
   NetworkRequest request = stored_case("kl").request;
   request.config["norm_num_groups"] = "5";

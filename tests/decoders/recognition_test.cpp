@@ -17,7 +17,7 @@ TEST(Recognition, FamiliesDoNotOverlap) {
   for (const auto& entry : std::filesystem::directory_iterator(fixtures)) {
     const std::string name = entry.path().stem().string();
     const std::string family = name.substr(0, name.find('_'));
-    if (family != "kl" && family != "taming" && family != "vit" && family != "vqgan") continue;
+    if (family != "kl" && family != "taming" && family != "vit" && family != "vqgan" && family != "svd") continue;
     const auto weights = testing::load_reference_case(entry.path()).request.weights;
     EXPECT_EQ(registry.recognise(*weights).name, family) << name;
     ++networks;

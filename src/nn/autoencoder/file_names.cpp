@@ -13,12 +13,14 @@ namespace {
 
 /// Every such autoencoder has this block, and no other family gives it these names.
 constexpr const char* kMarker = "mid_block.resnets.0.conv1.weight";
+constexpr const char* kTemporalMarker = "mid_block.resnets.0.spatial_res_block.conv1.weight";
 constexpr const char* kCompvisMarker = "mid.block_1.conv1.weight";
+constexpr const char* kCompvisTemporalMarker = "mid.block_1.time_stack.in_layers.2.weight";
 constexpr std::array kScopes = {"", "first_stage_model.", "vae."};
 constexpr const char* kUpBlocks = ".up_blocks.";
 
 /// diffusers' words and CompVis'. What is not here has the same name in both; up_blocks are counted differently too.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kWords = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kWords = {{
     {".mid_block.resnets.0.", ".mid.block_1."},
     {".mid_block.resnets.1.", ".mid.block_2."},
     {".mid_block.attentions.0.", ".mid.attn_1."},
@@ -34,6 +36,13 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kWords =
     {".to_k.", ".k."},
     {".to_v.", ".v."},
     {".to_out.0.", ".proj_out."},
+    {".temporal_res_block.norm1.", ".time_stack.in_layers.0."},
+    {".temporal_res_block.conv1.", ".time_stack.in_layers.2."},
+    {".temporal_res_block.norm2.", ".time_stack.out_layers.0."},
+    {".temporal_res_block.conv2.", ".time_stack.out_layers.3."},
+    {".spatial_res_block.", "."},
+    {".time_mixer.", "."},
+    {".time_conv_out.", ".conv_out.time_mix_conv."},
 }};
 
 /// The number that `text` begins with, or -1.
@@ -65,6 +74,10 @@ int64_t count_up_stages(const WeightSource& weights, const std::string& scope) {
   return std::min(stages, kMostStages);
 }
 
+FileNames compvis_names(const WeightSource& weights, const std::string& scope) {
+  return {.scope = scope, .compvis = true, .up_stages = count_up_stages(weights, scope)};
+}
+
 bool has_square_convolution(const WeightSource& weights, const std::string& name) {
   const TensorInfo* info = weights.find(name);
   return info != nullptr && info->shape.size() == 4 && info->shape[0] == info->shape[1] && info->shape[0] > 0;
@@ -88,8 +101,7 @@ bool FileNames::quantizes(const WeightSource& weights) const {
 std::optional<FileNames> find_half(const WeightSource& weights, const std::string& half) {
   for (const std::string scope : kScopes) {
     if (has_square_convolution(weights, scope + half + kMarker)) return FileNames{.scope = scope};
-    if (has_square_convolution(weights, scope + half + kCompvisMarker))
-      return FileNames{.scope = scope, .compvis = true, .up_stages = count_up_stages(weights, scope)};
+    if (has_square_convolution(weights, scope + half + kCompvisMarker)) return compvis_names(weights, scope);
   }
   return std::nullopt;
 }
@@ -97,6 +109,21 @@ std::optional<FileNames> find_half(const WeightSource& weights, const std::strin
 std::optional<FileNames> find_any(const WeightSource& weights) {
   if (auto names = find_half(weights, kDecoder)) return names;
   return find_half(weights, kEncoder);
+}
+
+std::optional<FileNames> find_temporal_decoder(const WeightSource& weights) {
+  for (const std::string scope : kScopes) {
+    if (weights.find(scope + kDecoder + kTemporalMarker)) return FileNames{.scope = scope};
+    if (weights.find(scope + kDecoder + kCompvisTemporalMarker)) return compvis_names(weights, scope);
+  }
+  return std::nullopt;
+}
+
+FileNames require_temporal_decoder(const WeightSource& weights) {
+  if (auto names = find_temporal_decoder(weights)) return *names;
+  throw WeightsError("no AutoencoderKLTemporalDecoder in this file",
+                     {weights.origin(), "", kDecoder + kTemporalMarker + " or " + kDecoder + kCompvisTemporalMarker,
+                      "no such tensor"});
 }
 
 FileNames require_half(const WeightSource& weights, const std::string& half, const std::string& network) {

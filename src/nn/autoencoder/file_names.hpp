@@ -32,6 +32,12 @@ std::optional<FileNames> find_half(const WeightSource& weights, const std::strin
 /// Either half.
 std::optional<FileNames> find_any(const WeightSource& weights);
 
+/// The decoder of an AutoencoderKLTemporalDecoder.
+std::optional<FileNames> find_temporal_decoder(const WeightSource& weights);
+
+/// find_temporal_decoder. @throws WeightsError when it is not there.
+FileNames require_temporal_decoder(const WeightSource& weights);
+
 /// find_half. @throws WeightsError when it is not there; `network` goes into the message ("AutoencoderKL").
 FileNames require_half(const WeightSource& weights, const std::string& half, const std::string& network);
 

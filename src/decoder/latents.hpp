@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <lightswitch/tensor_spec.hpp>
+
+#include <string>
+
+/// What pictures and clips have in common on their way through a decoder.
+namespace lightswitch {
+
+/// Shape and dtype, for messages; an undefined tensor too.
+std::string describe(const at::Tensor& tensor);
+
+/// @throws NumericError with the count of NaN and infinities. @param what goes into the message.
+void require_finite(const at::Tensor& tensor, const char* what);
+
+/// Latents of one kind as fp32 of the kind that the decoder eats; indices as they are.
+at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec);
+
+/// What a decoder gives, as pictures in [0, 1], contiguous.
+at::Tensor to_unit(const at::Tensor& picture, OutputRange range);
+
+}  // namespace lightswitch
