@@ -133,7 +133,9 @@ def train(config: dict, crops: Crops, held_out: list[tuple[np.ndarray, Tensor]],
 
 
 def write_student(path: Path, decoder: nn.Module, family: str) -> None:
+    """In half precision; `decoder` then holds what the file holds, so that its scores are the file's."""
     write_atomically(path, lambda part: save_file(half(decoder.state_dict(), PREFIX[family]), part, {"format": "pt"}))
+    decoder.load_state_dict(half(decoder.state_dict(), ""))
 
 
 def mean_quality(pairs: Iterable[tuple[np.ndarray, np.ndarray]], judge: nn.Module | None) -> dict:
