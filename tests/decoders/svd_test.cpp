@@ -159,6 +159,8 @@ TEST(SvdFiles, MissingAndMisshapenTensorsAreListed) {
   EXPECT_TRUE(contains(error.what(), "1 misshapen: decoder.time_conv_out.weight (expected [3, 3, 3, 1, 1]"));
   EXPECT_TRUE(contains(error.what(), "1 unexpected: decoder.nonsense"));
   expect_error<WeightsError>([&] { svd::family().make_decoder(stored_case("kl").request); });
+  tensors["decoder.mid_block.resnets.0.spatial_res_block.conv1.weight"] = at::zeros({32});
+  EXPECT_FALSE(svd::family().recognises(*with_tensors(request, tensors).weights));
 }
 
 }  // namespace

@@ -113,8 +113,10 @@ std::optional<FileNames> find_any(const WeightSource& weights) {
 
 std::optional<FileNames> find_temporal_decoder(const WeightSource& weights) {
   for (const std::string scope : kScopes) {
-    if (weights.find(scope + kDecoder + kTemporalMarker)) return FileNames{.scope = scope};
-    if (weights.find(scope + kDecoder + kCompvisTemporalMarker)) return compvis_names(weights, scope);
+    const std::string start = scope + kDecoder;
+    if (has_square_convolution(weights, start + kTemporalMarker)) return FileNames{.scope = scope};
+    if (has_square_convolution(weights, start + kCompvisMarker) && weights.find(start + kCompvisTemporalMarker))
+      return compvis_names(weights, scope);
   }
   return std::nullopt;
 }
