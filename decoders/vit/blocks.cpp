@@ -17,7 +17,12 @@ constexpr int64_t default_head_size = 32;
 
 int64_t dimension(const nn::WeightLoader& loader, const std::string& name, size_t axis, int64_t fallback) {
   const auto shape = loader.shape_of(name);
-  return shape.size() == 4 ? shape[axis] : fallback;
+  return axis < shape.size() ? shape[axis] : fallback;
+}
+
+/// A 1x1 convolution's weight, which diffusers stores as a linear map's.
+at::Tensor take_linear(nn::WeightLoader& loader, const std::string& name, int64_t out, int64_t in) {
+  return loader.take(name + ".weight", {out, in}).unsqueeze(2).unsqueeze(3);
 }
 
 struct Folded {
@@ -37,59 +42,91 @@ Folded fold_batch_norm(nn::WeightLoader& loader, const std::string& norm, int64_
 
 }  // namespace
 
-NormedConv2d::NormedConv2d(nn::WeightLoader& loader, const std::string& name, const nn::ConvShape& shape) {
-  const std::string norm = name + ".norm";
-  at::Tensor weight = loader.take(name + ".conv.weight", {shape.out, shape.in, shape.kernel, shape.kernel});
+bool uses_batch_statistics(const Config& config, bool has_batch_norm) {
+  const std::string word = nn::config_text(config, "bn", "running");
+  if (word != "running" && word != "batch")
+    throw OptionError("unknown value", {.file = {}, .field = "bn", .expected = "running or batch", .found = word});
+  if (word == "batch" && !has_batch_norm)
+    throw OptionError("this network has no batch norm",
+                      {.file = {}, .field = "bn", .expected = "running", .found = word});
+  return word == "batch";
+}
+
+NormedConv2d::NormedConv2d(nn::WeightLoader& loader, const std::string& conv, const std::string& norm,
+                           const nn::ConvShape& shape, bool linear) {
+  at::Tensor weight = linear ? take_linear(loader, conv, shape.out, shape.in)
+                             : loader.take(conv + ".weight", {shape.out, shape.in, shape.kernel, shape.kernel});
   at::Tensor bias;
-  if (loader.has(norm + ".running_mean") || loader.has(norm + ".running_var")) {
+  if (!loader.has(norm + ".running_mean") && !loader.has(norm + ".running_var")) {
+    norm_ = nn::RmsNorm2d(loader, norm, shape.out, norm_eps);
+  } else if (uses_batch_statistics(loader.config(), true)) {
+    norm_ = nn::GroupNorm(loader, norm, shape.out, shape.out, norm_eps, Activation::none,
+                          nn::GroupNorm::Over::all_pictures);
+    for (const char* unused : {".running_mean", ".running_var", ".num_batches_tracked"}) loader.ignore(norm + unused);
+  } else {
     const Folded folded = fold_batch_norm(loader, norm, shape.out, weight);
     weight = folded.weight;
     bias = folded.bias;
-  } else {
-    norm_.emplace(loader, norm, shape.out, norm_eps);
   }
   conv_ = nn::Conv2d(weight, bias, shape, Activation::none, loader.dtype(), loader.device());
 }
 
 at::Tensor NormedConv2d::operator()(nn::Run& run, const at::Tensor& x, const at::Tensor& residual) const {
-  if (!norm_) return conv_(run, x, residual);
-  return nn::add(run, (*norm_)(run, conv_(run, x)), residual);
+  if (const auto* rms = std::get_if<nn::RmsNorm2d>(&norm_)) return nn::add(run, (*rms)(run, conv_(run, x)), residual);
+  if (const auto* batch = std::get_if<nn::GroupNorm>(&norm_))
+    return nn::add(run, (*batch)(run, conv_(run, x)), residual);
+  return conv_(run, x, residual);
 }
 
-ResBlock::ResBlock(nn::WeightLoader& loader, const std::string& name, int64_t width, Activation act)
-    : expand_(loader, name + "main.conv1.conv", {.in = width, .out = width}, act),
-      contract_(loader, name + "main.conv2", {.in = width, .out = width}) {}
+ResBlock::ResBlock(nn::WeightLoader& loader, const std::string& name, const Stage& stage)
+    : expand_(loader, name + stage.names->residual_expand, {.in = stage.width, .out = stage.width}, stage.act),
+      contract_(loader, name + stage.names->residual_contract, name + stage.names->residual_norm,
+                {.in = stage.width, .out = stage.width}) {}
 
 at::Tensor ResBlock::operator()(nn::Run& run, const at::Tensor& x) const {
   return contract_(run, expand_(run, x), x);
 }
 
-LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& name, int64_t width)
-    : head_size_(dimension(loader, name + "aggreg.0.1.weight", 1, default_head_size)) {
-  const int64_t total = std::max<int64_t>(dimension(loader, name + "qkv.conv.weight", 0, 3 * width) / 3, 1);
+LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& name, const Stage& stage) {
+  const Names& names = *stage.names;
+  const auto scale_name = [&](int64_t i) { return name + names.scale + std::to_string(i); };
+  head_size_ = dimension(loader, scale_name(0) + names.scale_mix + ".weight", 1,
+                         nn::config_int(loader.config(), "attention_head_dim", default_head_size));
+  const std::string qkv = name + (names.fused_qkv ? names.fused_qkv : names.thirds[0]);
+  const int64_t thirds = names.fused_qkv ? 3 : 1;
+  const int64_t total = std::max<int64_t>(dimension(loader, qkv + ".weight", 0, thirds * stage.width) / thirds, 1);
   if (head_size_ < 1 || total % head_size_ != 0) {
     throw WeightsError("heads do not divide the width",
                        {.file = loader.origin(),
-                        .field = name + "qkv.conv.weight",
-                        .expected = "a multiple of 3 x " + std::to_string(head_size_) + " rows",
-                        .found = std::to_string(3 * total)});
+                        .field = qkv + ".weight",
+                        .expected = "a multiple of " + std::to_string(thirds * head_size_) + " rows",
+                        .found = std::to_string(thirds * total)});
   }
-  qkv_ = nn::Conv2d(loader, name + "qkv.conv", {.in = width, .out = 3 * total, .kernel = 1, .bias = false});
+  const nn::ConvShape shape{.in = stage.width, .out = 3 * total, .kernel = 1, .bias = false};
+  if (names.fused_qkv) {
+    qkv_ = nn::Conv2d(loader, qkv, shape);
+  } else {
+    // The three maps are thirds of the fused one's rows, and not queries, keys and values: those come head by head.
+    std::vector<at::Tensor> rows;
+    for (const char* third : names.thirds) rows.push_back(take_linear(loader, name + third, total, stage.width));
+    qkv_ = nn::Conv2d(at::cat(rows), {}, shape, Activation::none, loader.dtype(), loader.device());
+  }
   for (int64_t i = 0;; ++i) {
-    const std::string scale = name + "aggreg." + std::to_string(i);
-    if (!loader.has(scale + ".0.weight") && !loader.has(scale + ".1.weight")) break;
-    const int64_t kernel = dimension(loader, scale + ".0.weight", 2, 5);
+    const std::string neighbourhood = scale_name(i) + names.scale_neighbourhood, mix = scale_name(i) + names.scale_mix;
+    if (!loader.has(neighbourhood + ".weight") && !loader.has(mix + ".weight")) break;
+    const int64_t kernel = dimension(loader, neighbourhood + ".weight", 2, 5);
     const int64_t channels = 3 * total;
     scales_.push_back(
         {.neighbourhood =
-             nn::Conv2d(loader, scale + ".0",
+             nn::Conv2d(loader, neighbourhood,
                         {.in = channels, .out = channels, .kernel = kernel, .groups = channels, .bias = false}),
          .mix = nn::Conv2d(
-             loader, scale + ".1",
+             loader, mix,
              {.in = channels, .out = channels, .kernel = 1, .groups = channels / head_size_, .bias = false})});
   }
   const int64_t heads_width = total * (1 + static_cast<int64_t>(scales_.size()));
-  project_ = NormedConv2d(loader, name + "proj", {.in = heads_width, .out = width, .kernel = 1, .bias = false});
+  project_ = NormedConv2d(loader, name + names.project, name + names.project_norm,
+                          {.in = heads_width, .out = stage.width, .kernel = 1, .bias = false}, names.diffusers);
 }
 
 at::Tensor LinearAttention::operator()(nn::Run& run, const at::Tensor& x) const {
@@ -98,25 +135,29 @@ at::Tensor LinearAttention::operator()(nn::Run& run, const at::Tensor& x) const 
   return project_(run, nn::relu_linear_attention(run, std::move(qkv), head_size_), x);
 }
 
-GatedConv::GatedConv(nn::WeightLoader& loader, const std::string& name, int64_t width, Activation act) : act_(act) {
-  const int64_t inner = std::max<int64_t>(dimension(loader, name + "point_conv.conv.weight", 1, 4 * width), 1);
-  expand_ = nn::Conv2d(loader, name + "inverted_conv.conv", {.in = width, .out = 2 * inner, .kernel = 1}, act);
-  depthwise_ = nn::Conv2d(loader, name + "depth_conv.conv", {.in = 2 * inner, .out = 2 * inner, .groups = 2 * inner});
-  contract_ = NormedConv2d(loader, name + "point_conv", {.in = inner, .out = width, .kernel = 1, .bias = false});
+GatedConv::GatedConv(nn::WeightLoader& loader, const std::string& name, const Stage& stage) : act_(stage.gate_act) {
+  const Names& names = *stage.names;
+  const std::string contract = name + names.contract;
+  const int64_t width = stage.width,
+                inner = std::max<int64_t>(dimension(loader, contract + ".weight", 1, 4 * width), 1);
+  expand_ = nn::Conv2d(loader, name + names.expand, {.in = width, .out = 2 * inner, .kernel = 1}, act_);
+  depthwise_ = nn::Conv2d(loader, name + names.depthwise, {.in = 2 * inner, .out = 2 * inner, .groups = 2 * inner});
+  contract_ = NormedConv2d(loader, contract, name + names.contract_norm,
+                           {.in = inner, .out = width, .kernel = 1, .bias = false});
 }
 
 at::Tensor GatedConv::operator()(nn::Run& run, const at::Tensor& x) const {
   return contract_(run, nn::gated(run, depthwise_(run, expand_(run, x)), act_), x);
 }
 
-AttentionBlock::AttentionBlock(nn::WeightLoader& loader, const std::string& name, int64_t width, Activation act)
-    : context_(loader, name + "context_module.main.", width), local_(loader, name + "local_module.main.", width, act) {}
+AttentionBlock::AttentionBlock(nn::WeightLoader& loader, const std::string& name, const Stage& stage)
+    : context_(loader, name, stage), local_(loader, name, stage) {}
 
 Blocks::Blocks(nn::WeightLoader& loader, const Stage& stage) {
   for (size_t i = 0; i < stage.ops.size(); ++i) {
     const std::string name = stage.op_name(i);
-    if (stage.ops[i] == Op::residual) blocks_.emplace_back(ResBlock(loader, name, stage.width, stage.act));
-    if (stage.ops[i] == Op::attention) blocks_.emplace_back(AttentionBlock(loader, name, stage.width, stage.act));
+    if (stage.ops[i] == Op::residual) blocks_.emplace_back(ResBlock(loader, name, stage));
+    if (stage.ops[i] == Op::attention) blocks_.emplace_back(AttentionBlock(loader, name, stage));
   }
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,24 +12,30 @@ namespace lightswitch::vit {
 /// Of batch norm and RMS norm alike.
 constexpr double norm_eps = 1e-5;
 
-/// A bias-less convolution and the norm behind it. Batch norm (running statistics) is folded into the convolution in
-/// fp32.
+/// A bias-less convolution and the norm behind it. Batch norm with running statistics is folded into the convolution in
+/// fp32; with the configuration's `bn` = `batch` it takes the statistics of what it is given, as in training.
 class NormedConv2d {
  public:
   NormedConv2d() = default;
-  NormedConv2d(nn::WeightLoader& loader, const std::string& name, const nn::ConvShape& shape);
+  /// @param linear the file has the weight of a linear map, [out, in].
+  NormedConv2d(nn::WeightLoader& loader, const std::string& conv, const std::string& norm, const nn::ConvShape& shape,
+               bool linear = false);
   /// norm(conv(x)) + residual
   at::Tensor operator()(nn::Run& run, const at::Tensor& x, const at::Tensor& residual) const;
 
  private:
   nn::Conv2d conv_;
-  std::optional<nn::RmsNorm2d> norm_;
+  std::variant<std::monostate, nn::RmsNorm2d, nn::GroupNorm> norm_;
 };
+
+/// The configuration's `bn`: true for `batch`, false for `running` (what a trained network uses).
+/// @throws OptionError for another word, and for `batch` where `has_batch_norm` is false.
+bool uses_batch_statistics(const Config& config, bool has_batch_norm);
 
 /// x + normed conv(act(conv(x)))
 class ResBlock {
  public:
-  ResBlock(nn::WeightLoader& loader, const std::string& name, int64_t width, nn::Activation act);
+  ResBlock(nn::WeightLoader& loader, const std::string& name, const Stage& stage);
   at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
 
  private:
@@ -42,7 +47,7 @@ class ResBlock {
 /// where the file has them (multi-scale).
 class LinearAttention {
  public:
-  LinearAttention(nn::WeightLoader& loader, const std::string& name, int64_t width);
+  LinearAttention(nn::WeightLoader& loader, const std::string& name, const Stage& stage);
   at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
 
  private:
@@ -58,7 +63,7 @@ class LinearAttention {
 /// GLUMBConv: x + normed 1x1 conv of a · act(b), a and b being the halves of depthwise(act(1x1 conv(x))).
 class GatedConv {
  public:
-  GatedConv(nn::WeightLoader& loader, const std::string& name, int64_t width, nn::Activation act);
+  GatedConv(nn::WeightLoader& loader, const std::string& name, const Stage& stage);
   at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
 
  private:
@@ -70,7 +75,7 @@ class GatedConv {
 /// EViT_GLU: attention, then the gated convolution.
 class AttentionBlock {
  public:
-  AttentionBlock(nn::WeightLoader& loader, const std::string& name, int64_t width, nn::Activation act);
+  AttentionBlock(nn::WeightLoader& loader, const std::string& name, const Stage& stage);
   at::Tensor operator()(nn::Run& run, const at::Tensor& x) const { return local_(run, context_(run, x)); }
 
  private:

@@ -23,26 +23,30 @@ VitDecoder::VitDecoder(const NetworkRequest& request, const Layout& layout) : Ne
   spec_.factor = 1;
   // A decoder alone is a stand-in trained on a denoiser's latents; one with an encoder eats what the encoder gives.
   spec_.network_input = layout.prefix.empty() ? LatentKind::diffusion : LatentKind::raw;
-  spec_.global_operations = layout.attends();
+  spec_.global_operations = uses_batch_statistics(request.config, layout.has_batch_norm()) || layout.attends();
 
-  int64_t width = rows_of(loader, "project_in.main.conv", layout.stages.front().width);
-  project_in_ = duplicating_conv(loader, "project_in.main.conv", layout.latent_channels, width);
+  const Names& names = *layout.names;
+  int64_t width = rows_of(loader, names.decoder_in, layout.stages.front().width);
+  project_in_ = layout.latent_shortcut
+                    ? duplicating_conv(loader, names.decoder_in, layout.latent_channels, width)
+                    : nn::Conv2d(loader, names.decoder_in, {.in = layout.latent_channels, .out = width});
   for (const Stage& stage : layout.stages) {
     UpStage up;
     if (stage.ops.front() == Op::resample) {
-      up.upsample.emplace(loader, stage.op_name(0) + "main.conv.conv", width, stage.width, true);
+      up.upsample.emplace(loader, stage.op_name(0) + names.resample, width, stage.width, true);
       spec_.factor *= 2;
     }
     up.blocks = Blocks(loader, stage);
     stages_.push_back(std::move(up));
     width = stage.width;
   }
-  norm_out_ = nn::RmsNorm2d(loader, "project_out.op_list.0", width, norm_eps, nn::Activation::relu);
+  norm_out_ = nn::RmsNorm2d(loader, names.decoder_norm_out, width, norm_eps, layout.out_act);
+  const std::string conv_out = names.decoder_out;
   if (layout.resamples_at_full_size) {
-    project_out_ = Upsample(loader, "project_out.op_list.2.conv.conv", width, 3, false);
+    project_out_ = Upsample(loader, conv_out + ".conv", width, 3, false);
     spec_.factor *= 2;
   } else {
-    project_out_ = nn::Conv2d(loader, "project_out.op_list.2.conv", {.in = width, .out = 3});
+    project_out_ = nn::Conv2d(loader, conv_out, {.in = width, .out = 3});
   }
   loader.finish();
   spec_.halo = halo(layout);

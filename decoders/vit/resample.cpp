@@ -76,13 +76,17 @@ int64_t Upsample::reach(int64_t radius) const {
   return std::holds_alternative<nn::Conv2d>(conv_) ? (radius + 1) / 2 + 1 : (radius + 2) / 2;
 }
 
-Downsample::Downsample(nn::WeightLoader& loader, const std::string& name, int64_t in, int64_t out, bool shortcut)
-    : conv_(loader, name, {.in = in, .out = out / 4}) {
+Downsample::Downsample(nn::WeightLoader& loader, const std::string& name, int64_t in, int64_t out, bool shortcut) {
+  const auto shape = loader.shape_of(name + ".weight");
+  unshuffles_ = shape.empty() || shape[0] != out;
+  conv_ = unshuffles_ ? nn::Conv2d(loader, name, {.in = in, .out = out / 4})
+                      : nn::Conv2d(loader, name, {.in = in, .out = out, .stride = 2});
   if (shortcut) group_ = quotient(loader, name, 4 * in, out);
 }
 
 at::Tensor Downsample::operator()(nn::Run& run, const at::Tensor& x) const {
-  at::Tensor y = nn::pixel_unshuffle(run, conv_(run, x), 2);
+  at::Tensor y = conv_(run, x);
+  if (unshuffles_) y = nn::pixel_unshuffle(run, y, 2);
   return group_ > 0 ? nn::add(run, std::move(y), average_channels(nn::pixel_unshuffle(run, x, 2), group_)) : y;
 }
 

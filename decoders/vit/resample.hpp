@@ -29,7 +29,8 @@ class Upsample {
   int64_t repeats_ = 0;  ///< of an interpolation's shortcut; 0 without one
 };
 
-/// Half the size: ConvPixelUnshuffle, with an averaging shortcut or without one.
+/// Half the size: ConvPixelUnshuffle (a quarter of the channels, then an unshuffle) or Conv (of stride 2), whichever
+/// the file's shape shows; with an averaging shortcut or without one.
 class Downsample {
  public:
   Downsample() = default;
@@ -38,6 +39,7 @@ class Downsample {
 
  private:
   nn::Conv2d conv_;
+  bool unshuffles_ = true;
   int64_t group_ = 0;  ///< unshuffled channels averaged by the shortcut; 0 without one
 };
 

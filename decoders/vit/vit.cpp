@@ -18,13 +18,13 @@ namespace {
 
 std::unique_ptr<Decoder> make_decoder(const NetworkRequest& request) {
   const auto layout = decoder_layout(*request.weights, request.config);
-  if (!layout) refuse(*request.weights, "decoder", "'stages.N.op_list.…' or 'decoder.stages.N.op_list.…'");
+  if (!layout) refuse(*request.weights, "decoder", "'[decoder.]stages.N.op_list.…' or 'decoder.up_blocks.N.M.…'");
   return std::make_unique<VitDecoder>(request, *layout);
 }
 
 std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
   const auto layout = encoder_layout(*request.weights, request.config);
-  if (!layout) refuse(*request.weights, "encoder", "'encoder.stages.N.op_list.…'");
+  if (!layout) refuse(*request.weights, "encoder", "'encoder.stages.N.op_list.…' or 'encoder.down_blocks.N.M.…'");
   return std::make_unique<VitEncoder>(request, *layout);
 }
 
@@ -33,10 +33,12 @@ std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
 DecoderFamily family() {
   return {.name = "vit",
           .summary =
-              "EfficientViT / DC-AE as mit-han-lab names it: residual and linear-attention blocks, decoder and encoder",
+              "EfficientViT / DC-AE in mit-han-lab's names or diffusers': residual and linear-attention blocks, "
+              "decoder and encoder",
           .recognises = holds_network,
           .make_decoder = make_decoder,
-          .make_encoder = make_encoder};
+          .make_encoder = make_encoder,
+          .options = {"bn"}};
 }
 
 }  // namespace lightswitch::vit

@@ -40,6 +40,8 @@ struct DecoderFamily {
   std::unique_ptr<Encoder> (*make_encoder)(const NetworkRequest&) = nullptr;
   /// Null when the family knows no clips. @throws WeightsError as above.
   std::unique_ptr<TemporalDecoder> (*make_temporal_decoder)(const NetworkRequest&) = nullptr;
+  /// SPEC options that mean something to this family and not to every other ("bn").
+  std::vector<std::string> options = {};
 };
 
 /// The families an application works with. An object, never process-wide: two registries know nothing of each other.

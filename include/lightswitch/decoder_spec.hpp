@@ -16,7 +16,8 @@ class ModelPackage;
 struct NetworkSpec {
   std::string source;
   std::map<std::string, std::string>
-      options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space, snap, and a plug-in's own
+      options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space, and a family's (snap, bn) or a
+                ///< plug-in's own
 
   /// @throws OptionError for an empty source, a repeated or unknown option (naming the nearest known one).
   static NetworkSpec parse(std::string_view text);

@@ -11,6 +11,14 @@
 namespace lightswitch {
 namespace {
 
+/// Options that only a family which lists them understands; another one would ignore them.
+void refuse_options_of_other_families(const NetworkSpec& spec, const DecoderFamily& family) {
+  for (const std::string& option : family_options()) {
+    if (spec.options.contains(option) && std::ranges::find(family.options, option) == family.options.end())
+      throw OptionError("this family has no such option", {"", option, "a family that has it", family.name});
+  }
+}
+
 struct Located {
   NetworkRequest request;
   const DecoderFamily* family;
@@ -55,11 +63,14 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context,
       request.dtype = dtype_option(value);
     } else if (option == "family") {
       family = value;
+    } else if (const auto key = config_options().find(option); key != config_options().end()) {
+      request.config[key->second] = value;
     } else {
-      request.config[config_options().at(option)] = value;
+      request.config[option] = value;
     }
   }
   located.family = family.empty() ? &context.registry.recognise(*request.weights) : &context.registry.family(family);
+  refuse_options_of_other_families(spec, *located.family);
   return located;
 }
 
@@ -82,7 +93,8 @@ NetworkSpec NetworkSpec::parse(std::string_view text) {
     const size_t equals = item.find('=');
     const std::string key = item.substr(0, equals);
     // A plug-in's own options are known once it is opened.
-    const auto known = common_options();
+    auto known = common_options();
+    known.insert(known.end(), family_options().begin(), family_options().end());
     if (!PluginSource::parse(spec.source) && std::ranges::find(known, key) == known.end())
       throw OptionError("unknown option", {"", key, suggest(key, known), item});
     if (equals == std::string::npos) throw OptionError("an option without a value", {"", key, key + "=VALUE", item});

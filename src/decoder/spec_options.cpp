@@ -23,6 +23,11 @@ std::vector<std::string> common_options() {
   return known;
 }
 
+const std::vector<std::string>& family_options() {
+  static const std::vector<std::string> options = {"bn"};
+  return options;
+}
+
 DType dtype_option(const std::string& value) {
   const auto dtype = parse_dtype(value);
   if (!dtype) throw OptionError("unusable value", {"", "dtype", "auto, fp32, bf16 or fp16", value});

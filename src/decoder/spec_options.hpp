@@ -15,6 +15,9 @@ const std::map<std::string, std::string>& config_options();
 /// Every option that a SPEC may carry whatever it names: those above, dtype and family.
 std::vector<std::string> common_options();
 
+/// Options of single built-in families, each also the configuration key it sets: DecoderFamily::options.
+const std::vector<std::string>& family_options();
+
 /// @throws OptionError.
 DType dtype_option(const std::string& value);
 

@@ -38,6 +38,11 @@ at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor) {
   return at::pixel_unshuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
+at::Tensor upsample_bilinear(Run& run, const at::Tensor& x) {
+  run.checkpoint();
+  return at::upsample_bilinear2d(x, {2 * x.size(2), 2 * x.size(3)}, false);
+}
+
 at::Tensor activate(Run& run, at::Tensor x, Activation act) {
   if (run.counting()) return x;
   const bool in_place = is_sole_owner(x);

@@ -73,18 +73,24 @@ class UpsampleConv2d {
 /// act(group_norm(x)), statistics in fp32 or better; those of another picture where the run brings them.
 class GroupNorm {
  public:
+  /// What a group's statistics are taken over. All pictures of the batch as one: where they are the frames of a video,
+  /// and, with a group for every channel, batch norm as PyTorch computes it in training mode.
+  enum class Over { each_picture, all_pictures };
+
   GroupNorm() = default;
   GroupNorm(WeightLoader& loader, const std::string& name, int64_t channels, int64_t groups, double eps,
-            Activation act = Activation::none);
+            Activation act = Activation::none, Over over = Over::each_picture);
   at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
-  at::Tensor on_device(Run& run, const at::Tensor& x) const;
+  at::Tensor statistics(const at::Tensor& x) const;
+  at::Tensor on_device(Run& run, const at::Tensor& x, const at::Tensor& statistics) const;
 
   at::Tensor weight_, bias_;
   int64_t groups_ = 0;
   double eps_ = 0;
   Activation act_ = Activation::none;
+  Over over_ = Over::each_picture;
 };
 
 /// act(x / sqrt(mean over channels of x^2 + eps) * weight + bias) per pixel, in fp32.
@@ -108,6 +114,9 @@ at::Tensor attention(Run& run, const at::Tensor& q, const at::Tensor& k, const a
 /// out[c, 2y+a, 2x+b] = in[4c+2a+b] for factor 2.
 at::Tensor pixel_shuffle(Run& run, const at::Tensor& x, int64_t factor);
 at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor);
+
+/// Twice the size, each pixel between four of the input (corners not aligned).
+at::Tensor upsample_bilinear(Run& run, const at::Tensor& x);
 
 at::Tensor activate(Run& run, at::Tensor x, Activation act);
 at::Tensor add(Run& run, at::Tensor a, const at::Tensor& b);

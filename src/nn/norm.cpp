@@ -23,34 +23,48 @@ at::Tensor apply_in_kernel(Run& run, at::Tensor x, Activation act, Kernel&& kern
   return apart ? activate(run, std::move(y), act) : y;
 }
 
+/// Statistics [N, groups, 2] of each picture where no CPU kernel serves.
+at::Tensor device_statistics(const at::Tensor& x, int64_t groups) {
+  const auto [variance, mean] = at::var_mean(x.to(at::kFloat).reshape({x.size(0), groups, -1}), {2}, 0);
+  return at::stack({mean, variance}, 2);
+}
+
+/// Of all pictures taken as one: [1, groups, 2].
+at::Tensor pooled(const at::Tensor& statistics) {
+  const at::Tensor means = statistics.select(2, 0), variances = statistics.select(2, 1);
+  const at::Tensor mean = means.mean(0, true);
+  return at::stack({mean, (variances + (means - mean).square()).mean(0, true)}, 2);
+}
+
 }  // namespace
 
 GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t channels, int64_t groups, double eps,
-                     Activation act)
+                     Activation act, Over over)
     : weight_(taken(loader, name + ".weight", channels)),
       bias_(taken(loader, name + ".bias", channels)),
       groups_(groups),
       eps_(eps),
-      act_(act) {}
+      act_(act),
+      over_(over) {}
 
 at::Tensor GroupNorm::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
   if (run.counting()) return x;
-  if (!x.is_cpu()) return on_device(run, x);
-  if (!x.is_contiguous(at::MemoryFormat::ChannelsLast)) x = x.contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor statistics = run.norm_statistics([&] { return group_statistics(x, groups_); });
+  if (x.is_cpu() && !x.is_contiguous(at::MemoryFormat::ChannelsLast)) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor shared = run.norm_statistics([&] { return statistics(x); });
+  if (!x.is_cpu()) return on_device(run, x, shared);
   return apply_in_kernel(run, std::move(x), act_, [&](const at::Tensor& from, Activation act, at::Tensor& to) {
-    group_norm_kernel(from, statistics, weight_, bias_, eps_, act, to);
+    group_norm_kernel(from, shared, weight_, bias_, eps_, act, to);
   });
 }
 
-at::Tensor GroupNorm::on_device(Run& run, const at::Tensor& x) const {
-  const int64_t batch = x.size(0), size = x.size(1) / groups_;
-  const at::Tensor statistics = run.norm_statistics([&] {
-    const auto [variance, mean] = at::var_mean(x.to(at::kFloat).reshape({batch, groups_, -1}), {2}, 0);
-    return at::stack({mean, variance}, 2);
-  });
-  const auto per_channel = [&](const at::Tensor& groups) { return groups.repeat_interleave(size, 1); };
+at::Tensor GroupNorm::statistics(const at::Tensor& x) const {
+  const at::Tensor each = x.is_cpu() ? group_statistics(x, groups_) : device_statistics(x, groups_);
+  return over_ == Over::all_pictures ? pooled(each) : each;
+}
+
+at::Tensor GroupNorm::on_device(Run& run, const at::Tensor& x, const at::Tensor& statistics) const {
+  const auto per_channel = [&](const at::Tensor& groups) { return groups.repeat_interleave(x.size(1) / groups_, 1); };
   const at::Tensor scale = weight_ * per_channel(at::rsqrt(statistics.select(2, 1) + eps_));
   const at::Tensor shift = bias_ - per_channel(statistics.select(2, 0)) * scale;
   const auto spread = [](const at::Tensor& values) { return values.unsqueeze(2).unsqueeze(3); };

@@ -127,6 +127,13 @@ TEST_F(OpenDecoder, MalformedConfigBesideTheWeights) {
   EXPECT_EQ(error.detail().file, (folder / "config.json").string());
 }
 
+TEST_F(OpenDecoder, OptionsOfAnotherFamilyAreRefused) {
+  const std::string fixtures = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/fixtures/";
+  const auto error = expect_error<OptionError>([&] { open(fixtures + "kl.safetensors,bn=batch"); });
+  EXPECT_EQ(error.detail().field, "bn");
+  EXPECT_EQ(error.detail().found, "kl");
+}
+
 TEST_F(OpenDecoder, UnusableDtype) {
   const std::string file = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/fixtures/kl.safetensors";
   EXPECT_EQ(expect_error<OptionError>([&] { open(file + ",dtype=int4"); }).detail().field, "dtype");

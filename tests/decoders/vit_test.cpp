@@ -55,7 +55,8 @@ TEST_P(VitStored, EqualsTheReference) {
   testing::expect_parity(vit::family(), stored_case(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, VitStored, ::testing::Values("vit_paper", "vit_attention"),
+INSTANTIATE_TEST_SUITE_P(Cases, VitStored,
+                         ::testing::Values("vit_paper", "vit_attention", "vit_diffusers", "vit_batch_statistics"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 struct PythonCase {
@@ -106,7 +107,51 @@ INSTANTIATE_TEST_SUITE_P(
             "encoder": {"width": [16, 32], "depth": [1, 1], "scales": [[], []], "block": ["ResBlock", "EfficientViTBlock"]},
             "decoder": {"width": [16, 64], "depth": [1, 2], "scales": [[], []], "norm": "rms_norm", "act": "silu",
                         "block": ["ResBlock", "EfficientViTBlock"]}})",
-                   "2x3x4"}),
+                   "2x3x4"},
+        // f32c32 "in" and "mix" as diffusers stores them, a sixteenth as wide.
+        PythonCase{"diffusers_in_mix", R"({"diffusers": true, "latent_channels": 8,
+            "encoder": {"width": [8, 16, 32, 32, 64, 64], "depth": [0, 4, 8, 2, 2, 2],
+                        "scales": [[], [], [], [], [], []],
+                        "block": ["ResBlock", "ResBlock", "ResBlock",
+                                  "EfficientViTBlock", "EfficientViTBlock", "EfficientViTBlock"]},
+            "decoder": {"width": [8, 16, 32, 32, 64, 64], "depth": [0, 5, 10, 2, 2, 2],
+                        "scales": [[], [], [], [], [], []],
+                        "block": ["ResBlock", "ResBlock", "ResBlock",
+                                  "EfficientViTBlock", "EfficientViTBlock", "EfficientViTBlock"],
+                        "norm": ["batch_norm", "batch_norm", "batch_norm", "rms_norm", "rms_norm", "rms_norm"],
+                        "act": ["relu", "relu", "relu", "silu", "silu", "silu"]}})",
+                   "1x5x4"},
+        // f32c32 "sana", a sixteenth as wide.
+        PythonCase{"diffusers_sana", R"({"diffusers": true, "latent_channels": 8,
+            "upsample_block_type": "interpolate", "downsample_block_type": "conv",
+            "encoder": {"width": [8, 16, 32, 32, 64, 64], "depth": [2, 2, 2, 3, 3, 3],
+                        "scales": [[], [], [], [5], [5], [5]],
+                        "block": ["ResBlock", "ResBlock", "ResBlock",
+                                  "EfficientViTBlock", "EfficientViTBlock", "EfficientViTBlock"]},
+            "decoder": {"width": [8, 16, 32, 32, 64, 64], "depth": [3, 3, 3, 3, 3, 3],
+                        "scales": [[], [], [], [5], [5], [5]], "norm": "rms_norm", "act": "silu",
+                        "block": ["ResBlock", "ResBlock", "ResBlock",
+                                  "EfficientViTBlock", "EfficientViTBlock", "EfficientViTBlock"]}})",
+                   "2x4x3"},
+        PythonCase{"upstream_sana", R"({"latent_channels": 8,
+            "upsample_block_type": "interpolate", "downsample_block_type": "conv",
+            "encoder": {"width": [8, 16, 32], "depth": [2, 2, 2], "scales": [[], [], [5]],
+                        "block": ["ResBlock", "ResBlock", "EfficientViTBlock"]},
+            "decoder": {"width": [8, 16, 32], "depth": [3, 3, 3], "scales": [[], [], [5]],
+                        "block": ["ResBlock", "ResBlock", "EfficientViTBlock"], "norm": "rms_norm", "act": "silu"}})",
+                   "1x6x6"},
+        // What config.json alone can say.
+        PythonCase{"diffusers_configured", R"({"diffusers": true, "latent_channels": 8, "attention_head_dim": 16,
+            "decoder_in_shortcut": false, "encoder_out_shortcut": false, "decoder_conv_act_fn": "silu",
+            "encoder": {"width": [16, 32], "depth": [1, 1], "scales": [[], []], "block": ["ResBlock", "EfficientViTBlock"]},
+            "decoder": {"width": [16, 32], "depth": [2, 2], "scales": [[], []], "norm": ["rms_norm", "batch_norm"],
+                        "act": ["relu", "relu"], "block": ["ResBlock", "EfficientViTBlock"]}})",
+                   "2x5x7"},
+        PythonCase{"batch_statistics", R"({"bare": true, "batch_statistics": true, "latent_channels": 4,
+            "encoder": {"width": [8], "depth": [1]},
+            "decoder": {"width": [32, 32, 32, 64, 64, 64], "depth": [0, 5, 10, 0, 0, 0],
+                        "norm": "batch_norm", "act": "relu"}})",
+                   "3x8x8"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(VitPython, TheShippedNetworkEqualsTheTrainedOne) {
@@ -201,6 +246,50 @@ TEST(Vit, BatchCancelAndThreads) {
   testing::expect_thread_safe(*encoder, reference.encoder_input, reference.encoder_output, testing::kParity);
 }
 
+TEST(Vit, BatchStatisticsAreAChoiceAndSpanThePicture) {
+  const auto reference = stored_case("vit_batch_statistics");
+  ASSERT_EQ(reference.request.config.at("bn"), "batch");
+  const auto batch = vit::family().make_decoder(reference.request);
+  EXPECT_TRUE(batch->spec().global_operations);
+  NetworkRequest request = reference.request;
+  request.config["bn"] = "running";
+  const auto running = vit::family().make_decoder(request);
+  EXPECT_FALSE(running->spec().global_operations);
+  EXPECT_EQ(running->info().parameters, batch->info().parameters);
+  EXPECT_FALSE(close(running->forward(reference.decoder_input), reference.decoder_output, 0.05));
+
+  // Tiles can borrow the statistics of the whole.
+  const at::Tensor one = reference.decoder_input.narrow(0, 0, 1);
+  const NormStatistics statistics = batch->shared_norms()->measure(one);
+  EXPECT_EQ(statistics.size(), 3) << "one for every block";
+  EXPECT_TRUE(close(batch->shared_norms()->forward_with(statistics, one), batch->forward(one), 1e-6));
+}
+
+TEST(Vit, BatchStatisticsAreRefusedWhereTheyMeanNothing) {
+  NetworkRequest request = stored_case("vit_attention").request;
+  request.config["bn"] = "batch";
+  EXPECT_NO_THROW(vit::family().make_decoder(request));
+  EXPECT_EQ(expect_error<OptionError>([&] { vit::family().make_encoder(request); }).detail().field, "bn")
+      << "the encoder has RMS norm alone";
+  request.config["bn"] = "eval";
+  EXPECT_EQ(expect_error<OptionError>([&] { vit::family().make_decoder(request); }).detail().expected,
+            "running or batch");
+}
+
+TEST(Vit, QueriesKeysAndValuesOfDiffusersAreThirdsOfOneConvolution) {
+  // Rows moved from one map to the next must change nothing else: the three together are one tensor.
+  const auto reference = stored_case("vit_diffusers");
+  const Tensors tensors = tensors_of(*reference.request.weights);
+  const std::string block = "decoder.up_blocks.2.0.attn.";
+  const auto map = [&](const char* third) { return tensors.at(block + third + ".weight"); };
+  EXPECT_EQ(map("to_q").sizes(), at::IntArrayRef({32, 32}));
+  Tensors swapped = tensors;
+  swapped[block + "to_q.weight"] = map("to_k");
+  swapped[block + "to_k.weight"] = map("to_q");
+  const auto decoder = vit::family().make_decoder(with_tensors(reference.request, swapped));
+  EXPECT_FALSE(close(decoder->forward(reference.decoder_input), reference.decoder_output, 0.01));
+}
+
 TEST(Vit, LatentsThatSilenceEveryHeadGiveNumbers) {
   // No query and no key is positive: the attention's weights sum to zero.
   NetworkRequest request = stored_case("vit_attention").request;
@@ -232,8 +321,13 @@ TEST(VitFiles, AMissingBlockIsNotTakenForAShallowerNetwork) {
   EXPECT_TRUE(contains(error.what(), "5 missing: stages.2.op_list.1.main."));
 }
 
-TEST(VitFiles, EveryTensorIsNeeded) {
-  const NetworkRequest request = stored_case("vit_attention").request;
+class VitFilesIn : public ::testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Cases, VitFilesIn, ::testing::Values("vit_attention", "vit_diffusers"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST_P(VitFilesIn, EveryTensorIsNeeded) {
+  const NetworkRequest request = stored_case(GetParam()).request;
   const Tensors all = tensors_of(*request.weights);
   for (const auto& [name, tensor] : all) {
     if (name.ends_with("num_batches_tracked")) continue;
@@ -248,8 +342,8 @@ TEST(VitFiles, EveryTensorIsNeeded) {
   }
 }
 
-TEST(VitFiles, EveryShapeIsChecked) {
-  const NetworkRequest request = stored_case("vit_attention").request;
+TEST_P(VitFilesIn, EveryShapeIsChecked) {
+  const NetworkRequest request = stored_case(GetParam()).request;
   const Tensors all = tensors_of(*request.weights);
   for (const auto& [name, tensor] : all) {
     if (name.ends_with("num_batches_tracked")) continue;
@@ -283,8 +377,8 @@ TEST(VitFiles, HalvesThatAreNotThereAreRefused) {
 
 TEST(VitFiles, OtherFamiliesAreNotRecognised) {
   for (const char* name : {"decoder.layers.0.weight", "3.conv.0.weight", "decoder.mid_block.attentions.0.to_q.weight",
-                           "decoder.up_blocks.0.1.conv1.weight", "stages.weight", "stages.1.op_list.weight",
-                           "stages.99999999999999999999.op_list.0.main.conv1.conv.weight"}) {
+                           "decoder.up_blocks.0.resnets.1.conv1.weight", "up_blocks.0.1.conv1.weight", "stages.weight",
+                           "stages.1.op_list.weight", "stages.99999999999999999999.op_list.0.main.conv1.conv.weight"}) {
     EXPECT_FALSE(vit::family().recognises(*weights_from_memory({{name, at::zeros({8, 8, 3, 3})}}))) << name;
   }
 }
@@ -297,6 +391,14 @@ TEST(VitFiles, ConfigurationsThatContradictTheFileOrAreNotComputedAreRefused) {
   EXPECT_EQ(contradiction.detail().expected, "bn2d");
   EXPECT_EQ(contradiction.detail().found, "trms2d");
   EXPECT_NO_THROW(vit::family().make_encoder(request)) << "the encoder's norms are its own";
+  request = stored_case("vit_diffusers").request;
+  request.config["decoder_norm_types.0"] = "batch_norm";
+  EXPECT_EQ(expect_error<OptionError>([&] { vit::family().make_decoder(request); }).detail().found, "bn2d");
+  request = stored_case("vit_diffusers").request;
+  request.config["decoder_in_shortcut"] = "perhaps";
+  EXPECT_EQ(expect_error<OptionError>([&] { vit::family().make_decoder(request); }).detail().field,
+            "decoder_in_shortcut");
+  request = stored_case("vit_attention").request;
   request.config = {{"act.2", "tanh"}};
   EXPECT_EQ(expect_error<UnsupportedError>([&] { vit::family().make_decoder(request); }).detail().found, "tanh");
 }

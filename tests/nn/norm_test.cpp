@@ -69,6 +69,20 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Group,
                                            NormCase{"one_pixel", {2, 32, 1, 1}, 4}),
                          [](const auto& test) { return test.param.name; });
 
+TEST(GroupNormOverAllPictures, WithAGroupForEveryChannelIsBatchNormInTraining) {
+  for (const int64_t batch : {1, 3}) {
+    const at::Tensor weight = 1 + 0.5 * random_tensor({12}, 1), bias = random_tensor({12}, 2);
+    auto loader = loader_of({{"n.weight", weight}, {"n.bias", bias}});
+    const GroupNorm norm(loader, "n", 12, 12, 1e-5, Activation::relu, GroupNorm::Over::all_pictures);
+    loader.finish();
+    at::Tensor x = random_channels_last({batch, 12, 9, 7}, 3) + 2;
+    x.select(0, 0).mul_(3);  // pictures must not be alike
+    const at::Tensor expected = at::relu(at::batch_norm(x, weight, bias, {}, {}, true, 0, 1e-5, false));
+    nn::Run run = nn::Run::compute();
+    EXPECT_TRUE(close(norm(run, x), expected, 1e-5));
+  }
+}
+
 TEST(GroupNormValues, StayFiniteForConstantAndLargeInputs) {
   auto loader = loader_of({{"n.weight", at::ones({8})}, {"n.bias", at::full({8}, 0.5)}});
   const GroupNorm norm(loader, "n", 8, 2, 1e-6, Activation::silu);

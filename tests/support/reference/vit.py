@@ -1,4 +1,4 @@
-"""EfficientViT / DC-AE: diffusers' AutoencoderDC under the names of mit-han-lab/efficientvit."""
+"""EfficientViT / DC-AE: diffusers' AutoencoderDC, under its own names or those of mit-han-lab/efficientvit."""
 
 import re
 
@@ -34,13 +34,16 @@ OUTER_NAMES = [
 ]
 
 
-def upstream_name(name: str) -> str:
+def upstream_name(name: str, strided: bool = False) -> str:
+    """strided: the file's halving convolutions have a stride, and upstream wraps them once less."""
     if found := re.match(r"(encoder|decoder)\.(?:up|down)_blocks\.(\d+)\.(\d+)\.(.*)", name):
         half, stage, op, rest = found.groups()
         for pattern, upstream in BLOCK_NAMES:
             rest, count = re.subn(pattern, upstream, rest)
             if count:
                 break
+        if strided and half == "encoder":
+            rest = rest.replace("main.conv.conv.", "main.conv.")
         return f"{half}.stages.{stage}.op_list.{op}.{rest}"
     for ours, upstream in OUTER_NAMES:
         name = name.replace(ours, upstream)
@@ -50,6 +53,7 @@ def upstream_name(name: str) -> str:
 def upstream_state(model: AutoencoderDC) -> dict[str, torch.Tensor]:
     """diffusers stores the fused 1x1 convolution qkv as three linear maps: thirds of its rows, not query, key and value."""
     state, tensors = model.state_dict(), {}
+    strided = model.config.downsample_block_type != "pixel_unshuffle"
     for name, value in state.items():
         if name.endswith(("attn.to_k.weight", "attn.to_v.weight")):
             continue
@@ -58,7 +62,7 @@ def upstream_state(model: AutoencoderDC) -> dict[str, torch.Tensor]:
             block = name.removesuffix("attn.to_q.weight")
             tensors[upstream_name(block + "attn.to_out.weight").replace("proj", "qkv")] = torch.cat(thirds)[:, :, None, None]
         else:
-            tensors[upstream_name(name)] = value[:, :, None, None] if value.dim() == 2 else value
+            tensors[upstream_name(name, strided)] = value[:, :, None, None] if value.dim() == 2 else value
     return tensors
 
 
@@ -85,19 +89,40 @@ def halves(half: str, config: dict) -> dict:
     return {f"{half}_{words[key]}": value for key, value in config.items()}
 
 
+def diffusers_facts(model: AutoencoderDC) -> dict[str, str]:
+    """The part of its config.json that tensors do not show, flattened as the library reads it."""
+    facts = {}
+    for key in ("decoder_act_fns", "decoder_norm_types", "decoder_conv_act_fn", "attention_head_dim"):
+        value = model.config[key]
+        facts |= {f"{key}.{i}": word for i, word in enumerate(value)} if isinstance(value, (list, tuple)) else {key: str(value)}
+    for key in ("decoder_in_shortcut", "encoder_out_shortcut"):
+        facts[key] = str(model.config[key]).lower()
+    return facts
+
+
 def build(config: dict) -> Autoencoder:
     """config: latent_channels, encoder and decoder (width, depth, block, scales; the decoder's norm and act), and
     `bare`: the decoder's tensors alone, without a prefix; `batch_norm`: gated convolutions with batch norm and ReLU;
-    anything else goes to AutoencoderDC."""
+    `diffusers`: diffusers' own names; `batch_statistics`: batch norm as in training; anything else goes to AutoencoderDC."""
     config = dict(config)
     bare, batch_norm, facts = config.pop("bare", False), config.pop("batch_norm", False), config.pop("facts", {})
+    diffusers, batch_statistics = config.pop("diffusers", False), config.pop("batch_statistics", False)
     depths = config["decoder"]["depth"]
     arguments = halves("encoder", config.pop("encoder")) | halves("decoder", config.pop("decoder"))
     model = AutoencoderDC(**arguments, **config)
     if batch_norm:
         give_gated_convs_batch_norm(model)
+    if diffusers:
+        facts = diffusers_facts(model) | facts
+    if batch_statistics:
+        facts = {"bn": "batch"} | facts
+
+    def decode(latents: torch.Tensor) -> torch.Tensor:
+        return model.train(batch_statistics).decode(latents).sample
 
     def state() -> dict[str, torch.Tensor]:
+        if diffusers:
+            return model.state_dict()
         tensors = upstream_state(model)
         if bare:
             return {name.removeprefix("decoder."): value for name, value in tensors.items() if name.startswith("decoder.")}
@@ -109,7 +134,7 @@ def build(config: dict) -> Autoencoder:
         state=state,
         channels=model.config.latent_channels,
         factor=2**resamplers,
-        decode=lambda latents: model.decode(latents).sample,
-        encode=None if bare else lambda pictures: model.encode(pictures).latent,
+        decode=decode,
+        encode=None if bare or batch_statistics else lambda pictures: model.encode(pictures).latent,
         config=facts,
     )
