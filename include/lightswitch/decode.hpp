@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 
 namespace lightswitch {
@@ -45,5 +46,12 @@ at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const Decod
 /// @throws TensorError, NumericError, UnsupportedError (indices of an encoder without a codebook), Cancelled.
 at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind kind = LatentKind::diffusion,
                   std::stop_token stop = {});
+
+/// The range that the pictures of this decoder seem to have, whatever its spec says: it decodes noise as a denoiser
+/// starts from, in which a decoder trained to [-1, 1] leaves half of the numbers below zero and one trained to [0, 1]
+/// nearly none. For trained weights; those of some tiny decoders are used both ways, and no file says which it is.
+/// @return nullopt when the pictures fit neither, and for decoders of indices.
+/// @throws Cancelled.
+std::optional<OutputRange> guess_output_range(const Decoder& decoder, std::stop_token stop = {});
 
 }  // namespace lightswitch

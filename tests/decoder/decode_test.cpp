@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
 #include <lightswitch/decode.hpp>
+#include <lightswitch/decoder_spec.hpp>
+#include <lightswitch/model_package.hpp>
 
 #include <cmath>
 #include <limits>
 
 #include "decoder/tiling.hpp"
 #include "pipeline/fake_parts.hpp"
+#include "support/data.hpp"
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
 
@@ -41,6 +44,58 @@ TEST(Decode, ScalesRawLatentsForANetworkThatEatsDiffusionLatents) {
   const FakeDecoder decoder(spec);
   decode(decoder, at::full({1, 4, 2, 2}, 0.45), {.kind = LatentKind::raw});
   EXPECT_TRUE(close(decoder.last_input, at::full({1, 4, 2, 2}, (0.45 - 0.25) * 0.5), 1e-6));
+}
+
+/// Scales and moves what a decoder gives.
+class MovedDecoder final : public Decoder {
+ public:
+  MovedDecoder(const Decoder& decoder, double scale, double offset)
+      : decoder_(decoder), scale_(scale), offset_(offset) {}
+  const LatentSpec& spec() const override { return decoder_.spec(); }
+  const NetworkInfo& info() const override { return decoder_.info(); }
+  at::Tensor forward(const at::Tensor& latents, std::stop_token stop) const override {
+    return decoder_.forward(latents, std::move(stop)) * scale_ + offset_;
+  }
+  int64_t macs(int64_t h, int64_t w) const override { return decoder_.macs(h, w); }
+
+ private:
+  const Decoder& decoder_;
+  double scale_, offset_;
+};
+
+class OutputRangeGuess : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(OutputRangeGuess, IsTheOneThatTheShippedDecoderHas) {
+  const DecoderRegistry registry(builtin_decoder_families());
+  const std::string models = std::string(LIGHTSWITCH_SOURCE_DIR) + "/models/scenes";
+  const ModelPackage package = ModelPackage::open(models);
+  const auto decoder = open_decoder(NetworkSpec::parse(GetParam()), {.registry = registry, .package = &package});
+  const OutputRange range = decoder->spec().output_range;
+  EXPECT_EQ(guess_output_range(*decoder), range);
+  const bool is_signed = range == OutputRange::signed_unit;
+  const MovedDecoder other = is_signed ? MovedDecoder(*decoder, 0.5, 0.5) : MovedDecoder(*decoder, 2, -1);
+  EXPECT_EQ(guess_output_range(other), is_signed ? OutputRange::unit : OutputRange::signed_unit);
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenes, OutputRangeGuess, ::testing::Values("vae", "vit", "tae"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST(OutputRangeGuess, FollowsTAESDsTrainedWeights) {
+  const auto file = data_root() / "models" / "taesd" / "taesd_decoder_raw.safetensors";
+  LIGHTSWITCH_REQUIRE_DATA(file);
+  const DecoderRegistry registry(builtin_decoder_families());
+  const auto decoder = open_decoder(NetworkSpec::parse(file.string()), {.registry = registry});
+  EXPECT_EQ(guess_output_range(*decoder), OutputRange::unit);
+  EXPECT_EQ(guess_output_range(MovedDecoder(*decoder, 2, -1)), OutputRange::signed_unit);
+}
+
+TEST(OutputRangeGuess, IsNoneForPicturesThatFitNeither) {
+  LatentSpec spec = fake_spec();
+  const FakeDecoder decoder(spec);
+  EXPECT_EQ(guess_output_range(MovedDecoder(decoder, std::numeric_limits<double>::quiet_NaN(), 0)), std::nullopt);
+  EXPECT_EQ(guess_output_range(MovedDecoder(decoder, 1, 1.2)), std::nullopt) << "a tenth of the numbers is negative";
+  spec.network_input = LatentKind::indices;
+  EXPECT_EQ(guess_output_range(FakeDecoder(spec)), std::nullopt);
 }
 
 TEST(Decode, MapsBothOutputRangesToUnitAndClamps) {

@@ -1,6 +1,7 @@
 #include "cli/inspect_report.hpp"
 
 #include <ATen/ATen.h>
+#include <lightswitch/decode.hpp>
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/error.hpp>
 #include <lightswitch/latent_file.hpp>
@@ -79,6 +80,8 @@ void inspect_networks(Json& report, const NetworkRequest& request, const Decoder
     const auto decoder = family.make_decoder(request);
     const int64_t edge = 512 / decoder->spec().factor;
     report["decoder"] = describe_network(*decoder, edge, edge);
+    const auto range = guess_output_range(*decoder);
+    report["decoder"]["pictures_look"] = range ? to_string(*range) : "neither signed nor unit";
   });
   if (family.make_encoder == nullptr) return;
   try {
