@@ -2,13 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include "taming/spec.hpp"
+
 namespace lightswitch::taming {
 namespace {
 
 using nn::Activation;
 
-/// Latents are squeezed softly into (-3, 3).
-constexpr double latent_bound = 3.0;
+/// Of the pooling branch.
+constexpr int64_t pool_widening = 4, pool_groups = 4;
+constexpr double pool_eps = 1e-5;
 
 nn::WeightLoader make_loader(const NetworkRequest& request, const Layout& layout, std::string sibling) {
   std::vector<std::string> siblings;
@@ -16,48 +19,29 @@ nn::WeightLoader make_loader(const NetworkRequest& request, const Layout& layout
   return nn::WeightLoader(request, layout.prefix, std::move(siblings));
 }
 
-LatentSpec make_spec(const Layout& layout, int64_t latent_channels, const Config& config) {
-  LatentSpec spec;
-  spec.channels = latent_channels;
-  spec.factor = layout.factor();
-  spec.network_input = LatentKind::diffusion;
-  spec.output_range = OutputRange::unit;
-  nn::apply_common_config(spec, config);
-  return spec;
-}
-
-void describe(NetworkInfo& info, const Layout& layout, int64_t parameters) {
-  info.family = "taming";
-  info.configuration = layout.describe();
-  info.parameters = parameters;
-}
-
-/// Latents on each side that an output pixel sees: followed from the output to the input, one convolution at a time.
-int64_t halo(const Layout& layout) {
-  int64_t reach = 1;  // conv_out
-  for (auto stage = layout.stages.rbegin(); stage != layout.stages.rend(); ++stage) {
-    reach += 3 * static_cast<int64_t>(stage->blocks.size());
-    reach += 1;  // conv_in, or the convolution behind the upsampling
-    if (!stage->resample.empty()) reach = (reach + 1) / 2;
-  }
-  return reach;
-}
-
 std::vector<Block> load_blocks(nn::WeightLoader& loader, const Stage& stage, int64_t width) {
   std::vector<Block> blocks;
-  for (const std::string& name : stage.blocks) blocks.emplace_back(loader, name, width);
+  for (const BlockLayer& layer : stage.blocks) blocks.emplace_back(loader, layer, width);
   return blocks;
 }
 
 }  // namespace
 
-Block::Block(nn::WeightLoader& loader, const std::string& name, int64_t width)
-    : first_(loader, name + ".conv.0", {.in = width, .out = width}, Activation::relu),
-      second_(loader, name + ".conv.2", {.in = width, .out = width}, Activation::relu),
-      third_(loader, name + ".conv.4", {.in = width, .out = width}, Activation::relu) {}
+Block::Block(nn::WeightLoader& loader, const BlockLayer& layer, int64_t width)
+    : first_(loader, layer.name + ".conv.0", {.in = width, .out = width}, Activation::relu),
+      second_(loader, layer.name + ".conv.2", {.in = width, .out = width}, Activation::relu),
+      third_(loader, layer.name + ".conv.4", {.in = width, .out = width}, Activation::relu) {
+  if (!layer.pools) return;
+  const std::string pool = layer.name + ".pool.";
+  const int64_t wide = pool_widening * width;
+  pool_ = Pool{.widen = nn::Conv2d(loader, pool + "0", {.in = width, .out = wide, .kernel = 1, .bias = false}),
+               .norm = nn::GroupNorm(loader, pool + "1", wide, pool_groups, pool_eps, Activation::relu),
+               .narrow = nn::Conv2d(loader, pool + "3", {.in = wide, .out = width, .kernel = 1, .bias = false})};
+}
 
 at::Tensor Block::operator()(nn::Run& run, const at::Tensor& x) const {
-  return third_(run, second_(run, first_(run, x)), x);
+  const at::Tensor y = pool_ ? pool_->narrow(run, pool_->norm(run, pool_->widen(run, x)), x) : x;
+  return third_(run, second_(run, first_(run, y)), y);
 }
 
 TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout) : Network(request) {
@@ -74,11 +58,11 @@ TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout) : 
   }
   conv_out_ = nn::Conv2d(loader, layout.conv_out, {.in = layout.width, .out = 3});
   loader.finish();
-  describe(info_, layout, loader.parameters());
+  describe(info_, layout.describe(), loader.parameters());
 }
 
 at::Tensor TinyDecoder::pass(nn::Run& run, const at::Tensor& input) const {
-  at::Tensor x = conv_in_(run, at::div(input, latent_bound).tanh_().mul_(latent_bound));
+  at::Tensor x = conv_in_(run, bounded(input));
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (i > 0) x = stages_[i].upsample(run, x);
     for (const Block& block : stages_[i].blocks) x = block(run, x);
@@ -101,7 +85,7 @@ TinyEncoder::TinyEncoder(const NetworkRequest& request, const Layout& layout) : 
   }
   conv_out_ = nn::Conv2d(loader, layout.conv_out, {.in = layout.width, .out = layout.out_channels});
   loader.finish();
-  describe(info_, layout, loader.parameters());
+  describe(info_, layout.describe(), loader.parameters());
 }
 
 at::Tensor TinyEncoder::pass(nn::Run& run, const at::Tensor& input) const {

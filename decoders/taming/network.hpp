@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "nn/network.hpp"
@@ -7,13 +9,20 @@
 
 namespace lightswitch::taming {
 
-/// relu(x + three 3x3 convolutions with ReLU between).
+/// relu(y + three 3x3 convolutions of y with ReLU between), y being x or, where the block pools, x plus a widening 1x1
+/// convolution, group norm, ReLU and a narrowing one.
 class Block {
  public:
-  Block(nn::WeightLoader& loader, const std::string& name, int64_t width);
+  Block(nn::WeightLoader& loader, const BlockLayer& layer, int64_t width);
   at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
 
  private:
+  struct Pool {
+    nn::Conv2d widen;
+    nn::GroupNorm norm;
+    nn::Conv2d narrow;
+  };
+  std::optional<Pool> pool_;
   nn::Conv2d first_, second_, third_;
 };
 

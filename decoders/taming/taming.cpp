@@ -6,15 +6,18 @@
 #include <utility>
 
 #include "nn/weight_loader.hpp"
+#include "taming/clips.hpp"
+#include "taming/memory_network.hpp"
 #include "taming/network.hpp"
+#include "taming/temporal_network.hpp"
 
 namespace lightswitch::taming {
 namespace {
 
 /// A config.json beside the weights may ask for what this room does not compute.
-void check_config(const Config& config) {
+void check_config(const Config& config, const char* upsampling) {
   const std::array<std::pair<const char*, const char*>, 3> computed{
-      {{"act_fn", "relu"}, {"upsample_fn", "nearest"}, {"upsampling_scaling_factor", "2"}}};
+      {{"act_fn", "relu"}, {"upsample_fn", upsampling}, {"upsampling_scaling_factor", "2"}}};
   for (const auto& [key, value] : computed) {
     const std::string found = nn::config_text(config, key, value);
     if (found != value)
@@ -33,18 +36,39 @@ void check_config(const Config& config) {
 }
 
 bool recognises(const WeightSource& weights) {
-  return decoder_layout(weights).has_value() || encoder_layout(weights).has_value();
+  return decoder_layout(weights) || memory_decoder_layout(weights) || temporal_decoder_layout(weights) ||
+         encoder_layout(weights);
+}
+
+/// Null when the file holds no network for clips. @tparam Made ClipPictures or Clips.
+template <template <typename> class Made, typename Interface>
+std::unique_ptr<Interface> make_of_clips(const NetworkRequest& request) {
+  if (const auto layout = temporal_decoder_layout(*request.weights)) {
+    check_config(request.config, "bilinear");
+    return std::make_unique<Made<TemporalNetwork>>(request, *layout, nn::WeightLoader(request, ""));
+  }
+  if (const auto layout = memory_decoder_layout(*request.weights)) {
+    check_config(request.config, "nearest");
+    return std::make_unique<Made<MemoryNetwork>>(request, *layout,
+                                                 nn::WeightLoader(request, layout->prefix, {"encoder."}));
+  }
+  return nullptr;
 }
 
 std::unique_ptr<Decoder> make_decoder(const NetworkRequest& request) {
-  check_config(request.config);
-  const auto layout = decoder_layout(*request.weights);
-  if (!layout) refuse(*request.weights, "decoder", "'decoder.layers.0.weight' or '1.weight', and numbered blocks");
-  return std::make_unique<TinyDecoder>(request, *layout);
+  if (auto decoder = make_of_clips<ClipPictures, Decoder>(request)) return decoder;
+  check_config(request.config, "nearest");
+  if (const auto layout = decoder_layout(*request.weights)) return std::make_unique<TinyDecoder>(request, *layout);
+  refuse(*request.weights, "decoder", "'[decoder.]layers.0.weight' or '[decoder.]1.weight', and numbered blocks");
+}
+
+std::unique_ptr<TemporalDecoder> make_temporal_decoder(const NetworkRequest& request) {
+  if (auto decoder = make_of_clips<Clips, TemporalDecoder>(request)) return decoder;
+  refuse(*request.weights, "decoder of clips", "'decoder.3.conv.0.weight' that sees two frames, or 'mid_block.…'");
 }
 
 std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
-  check_config(request.config);
+  check_config(request.config, "nearest");
   const auto layout = encoder_layout(*request.weights);
   if (!layout) refuse(*request.weights, "encoder", "'encoder.layers.0.weight' or '0.weight', and numbered blocks");
   return std::make_unique<TinyEncoder>(request, *layout);
@@ -54,10 +78,13 @@ std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
 
 DecoderFamily family() {
   return {.name = "taming",
-          .summary = "AutoencoderTiny: TAESD, TAE-192 and their kin, decoder and encoder; convolutions and ReLU alone",
+          .summary =
+              "AutoencoderTiny: TAESD, TAE-192, TAEF2 and their kin, decoder and encoder; of videos TAESDV, TAEHV, "
+              "temporal TAE-192",
           .recognises = recognises,
           .make_decoder = make_decoder,
-          .make_encoder = make_encoder};
+          .make_encoder = make_encoder,
+          .make_temporal_decoder = make_temporal_decoder};
 }
 
 }  // namespace lightswitch::taming

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <lightswitch/error.hpp>
+#include <lightswitch/temporal_decoder.hpp>
+
+#include <cmath>
 
 #include "support/data.hpp"
 #include "support/errors.hpp"
@@ -46,7 +49,9 @@ TEST_P(TamingStored, EqualsTheReference) {
   testing::expect_parity(taming::family(), stored_case(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, TamingStored, ::testing::Values("taming", "taming_original", "taming_original_encoder"),
+INSTANTIATE_TEST_SUITE_P(Cases, TamingStored,
+                         ::testing::Values("taming", "taming_original", "taming_original_encoder", "taming_pools",
+                                           "taming_taesdv", "taming_taehv", "taming_temporal"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 struct PythonCase {
@@ -63,12 +68,28 @@ TEST_P(TamingPython, EqualsTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, TamingPython,
-    ::testing::Values(PythonCase{"taesd", "{}", "1x16x16"}, PythonCase{"tae_192", R"({"width": 192})", "1x8x8"},
-                      PythonCase{"sixteen_channels", R"({"latent_channels": 16, "original": "decoder"})", "2x7x11"},
-                      PythonCase{
-                          "other_depths",
-                          R"({"width": 32, "num_decoder_blocks": [1, 2, 3, 2], "num_encoder_blocks": [2, 1, 1, 2]})",
-                          "1x1x3"}),
+    ::testing::Values(
+        PythonCase{"taesd", "{}", "1x16x16"}, PythonCase{"tae_192", R"({"width": 192})", "1x8x8"},
+        PythonCase{"sixteen_channels", R"({"latent_channels": 16, "original": "decoder"})", "2x7x11"},
+        PythonCase{"taef2_decoder", R"({"latent_channels": 32, "pools": true, "original": "decoder"})", "2x9x6"},
+        PythonCase{"taef2_encoder", R"({"latent_channels": 32, "pools": true, "original": "encoder"})", "1x5x8"},
+        PythonCase{"tiny_temporal", R"({"video": "tiny_temporal", "width": 192, "frames": 3})", "1x4x5"},
+        PythonCase{"tiny_temporal_of_one_head", R"({"video": "tiny_temporal", "width": 64, "frames": 5})", "2x3x4"},
+        PythonCase{"taesdv", R"({"video": "taesdv", "width": 64, "frames": 5})", "2x5x4"},
+        // Hunyuan's and Wan 2.1's, narrower; then with patches as Wan 2.2's, and LTX's growth throughout.
+        PythonCase{"taehv", R"({"video": "taehv", "widths": [64, 32, 16, 16], "latent_channels": 16,
+                                "growth": [1, 2, 2], "frames": 4})",
+                   "1x4x3"},
+        PythonCase{"taehv_patches", R"({"video": "taehv", "widths": [64, 32, 16, 16], "patch": 2,
+                                        "latent_channels": 48, "growth": [1, 2, 2], "frames": 3})",
+                   "1x3x3"},
+        PythonCase{"taehv_eight_frames", R"({"video": "taehv", "widths": [32, 16, 8, 8], "patch": 4,
+                                             "latent_channels": 12, "growth": [2, 2, 2], "frames": 2})",
+                   "2x2x3"},
+        PythonCase{"tae_192_with_sixteen_channels", R"({"width": 192, "latent_channels": 16})", "1x4x4"},
+        PythonCase{"other_depths",
+                   R"({"width": 32, "num_decoder_blocks": [1, 2, 3, 2], "num_encoder_blocks": [2, 1, 1, 2]})",
+                   "1x1x3"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(Taming, BothFilesOfTheTrainedDecoderMakeTheSamePicture) {
@@ -92,6 +113,25 @@ TEST(Taming, BothFilesOfTheTrainedDecoderMakeTheSamePicture) {
   EXPECT_GT(original.std().item<double>(), 0.1);
   EXPECT_GT(original.min().item<double>(), -0.3);
   EXPECT_LT(original.max().item<double>(), 1.3);
+}
+
+TEST(Taming, TAEF2sTrainedWeightsEqualTheReferenceAndRebuildAPhotograph) {
+  const auto models = testing::data_root() / "models" / "taef2";
+  const auto photograph = testing::data_root() / "images" / "bsds500" / "val" / "101085.jpg";
+  LIGHTSWITCH_REQUIRE_DATA(models);
+  LIGHTSWITCH_REQUIRE_DATA(photograph);
+  const auto reference = testing::python_case(
+      "taming", R"({"taef2": ")" + models.string() + R"(", "picture": ")" + photograph.string() + R"("})", "1x32x32");
+  if (!reference) GTEST_SKIP() << "LIGHTSWITCH_REFERENCE_PYTHON does not name a Python with diffusers";
+  testing::expect_parity(taming::family(), *reference);
+  const auto decoder = taming::family().make_decoder(reference->request);
+  EXPECT_EQ(decoder->info().parameters, 1338499);
+  const at::Tensor latents = taming::family().make_encoder(reference->request)->forward(reference->encoder_input);
+  const at::Tensor rebuilt = decoder->forward(latents).clamp(0, 1);
+  const double error = (rebuilt - reference->encoder_input).square().mean().item<double>();
+  const double psnr = -10 * std::log10(error);
+  RecordProperty("psnr", c10::str(psnr));
+  EXPECT_GT(psnr, 25);
 }
 
 TEST(Taming, SpecFollowsFileAndConfiguration) {
@@ -127,6 +167,36 @@ TEST(Taming, HaloIsTheReachOfALatent) {
   EXPECT_GT(per_latent[middle].item<double>(), 0);
 }
 
+TEST(Taming, PoolsSeeTheWholePictureAndShareItsStatistics) {
+  const auto reference = stored_case("taming_pools");
+  const auto decoder = taming::family().make_decoder(reference.request);
+  EXPECT_TRUE(decoder->spec().global_operations);
+  EXPECT_EQ(decoder->info().configuration, "width 8, blocks 3,3,3,1, 3 with pooling");
+  const at::Tensor one = reference.decoder_input.narrow(0, 0, 1);
+  const NormStatistics statistics = decoder->shared_norms()->measure(one);
+  EXPECT_EQ(statistics.size(), 3);
+  EXPECT_TRUE(close(decoder->shared_norms()->forward_with(statistics, one), decoder->forward(one), 1e-6));
+}
+
+TEST(TamingFiles, EveryTensorOfAPoolIsNeeded) {
+  const NetworkRequest request = stored_case("taming_pools").request;
+  const Tensors all = tensors_of(*request.weights);
+  int pools = 0;
+  for (const auto& [name, tensor] : all) {
+    if (name.find(".pool.") == std::string::npos) continue;
+    ++pools;
+    Tensors tensors = all;
+    tensors.erase(name);
+    const auto error = expect_error<WeightsError>([&] {
+      const NetworkRequest changed = with_tensors(request, tensors);
+      name.starts_with("decoder.") ? (void)taming::family().make_decoder(changed)
+                                   : (void)taming::family().make_encoder(changed);
+    });
+    EXPECT_TRUE(contains(error.what(), "1 missing: " + name));
+  }
+  EXPECT_EQ(pools, 24);
+}
+
 TEST(Taming, HasThePublishedSize) {
   const auto taesd = taming::family().make_decoder(decoder_shapes(64));
   EXPECT_EQ(taesd->info().parameters, 1222531);
@@ -135,6 +205,121 @@ TEST(Taming, HasThePublishedSize) {
   const auto tae_192 = taming::family().make_decoder(decoder_shapes(192));
   EXPECT_EQ(tae_192->info().parameters, 10966659);
   EXPECT_NEAR(tae_192->macs(64, 64) / 1e9, 633.3, 0.1);
+}
+
+class TamingClips : public ::testing::TestWithParam<const char*> {
+ protected:
+  testing::ReferenceCase reference = stored_case(GetParam());
+  std::unique_ptr<TemporalDecoder> decoder = taming::family().make_temporal_decoder(reference.request);
+  at::Tensor clip = reference.frames_input;
+};
+
+INSTANTIATE_TEST_SUITE_P(Cases, TamingClips, ::testing::Values("taming_taesdv", "taming_taehv", "taming_temporal"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST_P(TamingClips, ASingleLatentIsAClipOfOneFrame) {
+  const at::Tensor latents = clip.transpose(0, 1);
+  const at::Tensor pictures = taming::family().make_decoder(reference.request)->forward(latents);
+  for (int64_t t = 0; t < latents.size(0); ++t)
+    EXPECT_TRUE(close(pictures.narrow(0, t, 1), decoder->begin()->push(clip.narrow(1, t, 1)), 1e-5));
+}
+
+TEST_P(TamingClips, FramesSeeOneAnotherAndStreamsDoNot) {
+  const auto stream = decoder->begin(), other = decoder->begin();
+  at::Tensor changed = clip.clone();
+  changed.select(1, 0).mul_(-1);
+  const at::Tensor frames = stream->push(clip), of_changed = other->push(changed);
+  EXPECT_FALSE(close(of_changed[-1], frames[-1], 1e-3));
+  EXPECT_TRUE(close(frames, reference.frames_output, testing::kParity));
+}
+
+TEST_P(TamingClips, ChunksMatterOnlyWhereTheySaySo) {
+  const auto stream = decoder->begin();
+  std::vector<at::Tensor> frames;
+  for (int64_t t = 0; t < clip.size(1); ++t) frames.push_back(stream->push(clip.narrow(1, t, 1)));
+  const auto same = close(at::cat(frames), reference.frames_output, testing::kParity);
+  EXPECT_EQ(bool(same), !decoder->depends_on_chunks());
+}
+
+TEST_P(TamingClips, RefusesWhatIsNoClipAndStops) {
+  EXPECT_EQ(expect_error<TensorError>([&] { decoder->begin()->push(at::zeros({99, 2, 8, 8})); }).detail().field,
+            "latents with time in front");
+  expect_error<TensorError>([&] { decoder->begin()->push(at::zeros({1, 4, 2, 8, 8})); });
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_THROW(decoder->begin()->push(clip, source.get_token()), Cancelled);
+}
+
+TEST_P(TamingClips, EveryTensorIsNeededAndEveryShapeChecked) {
+  const Tensors all = tensors_of(*reference.request.weights);
+  const auto refuses = [&](Tensors tensors) {
+    EXPECT_THROW(taming::family().make_decoder(with_tensors(reference.request, std::move(tensors))), Error);
+  };
+  for (const auto& [name, tensor] : all) {
+    Tensors tensors = all;
+    tensors.erase(name);
+    refuses(tensors);
+    for (int64_t axis = 0; axis < tensor.dim(); ++axis) {
+      const bool says_latent_channels = axis == 1 && tensor.size(axis) == decoder->spec().channels;
+      if (says_latent_channels) continue;
+      std::vector<int64_t> shape = tensor.sizes().vec();
+      shape[axis] += 1;
+      tensors[name] = at::zeros(shape);
+      refuses(tensors);
+    }
+  }
+}
+
+TEST(TamingClips, MissingTensorsAreNamed) {
+  const std::map<std::string, std::vector<std::string>> cases{
+      {"taming_taesdv", {"decoder.4.conv.0.weight", "decoder.19.bias"}},
+      {"taming_taehv", {"decoder.7.conv.weight", "decoder.15.conv.4.bias", "decoder.22.weight"}},
+      {"taming_temporal", {"mid_block.resnets.1.time_mixer.mix_factor", "layers.8.conv.2.weight"}}};
+  for (const auto& [file, names] : cases) {
+    const NetworkRequest request = stored_case(file).request;
+    for (const std::string& name : names) {
+      Tensors tensors = tensors_of(*request.weights);
+      ASSERT_EQ(tensors.erase(name), 1) << name;
+      const auto error =
+          expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
+      EXPECT_TRUE(contains(error.what(), "1 missing: " + name)) << error.what();
+    }
+  }
+}
+
+TEST(TamingClips, HasThePublishedSizes) {
+  Tensors tensors = tensors_of(*stored_case("taming_temporal").request.weights);
+  EXPECT_EQ(tensors.size(), 99);
+  for (auto& [name, tensor] : tensors) {
+    std::vector<int64_t> shape = tensor.sizes().vec();
+    for (int64_t& size : shape)
+      if (size == 12) size = 192;
+    tensor = weightless(shape);
+  }
+  NetworkRequest request;
+  request.dtype = DType::fp32;
+  const auto decoder = taming::family().make_temporal_decoder(with_tensors(request, std::move(tensors)));
+  EXPECT_EQ(decoder->info().parameters, 10897541);
+  EXPECT_EQ(decoder->info().configuration, "width 192, blocks 3,2,2,1, bilinear, temporal middle");
+  EXPECT_TRUE(decoder->spec().global_operations);
+  const double pixels = 128 * 128;  // of the middle, for 64x64 latents
+  const double attention = 2 * pixels * pixels * 192;
+  EXPECT_NEAR((decoder->macs(1, 64, 64) - attention) / 1e9, 552 + 31, 1) << "the layers, and the middle's convolutions";
+}
+
+TEST(TamingClips, MemoryMakesFramesOfLatents) {
+  const NetworkRequest request = stored_case("taming_taehv").request;
+  const auto clips = taming::family().make_temporal_decoder(request);
+  EXPECT_FALSE(clips->depends_on_chunks());
+  EXPECT_EQ(clips->spec().factor, 16);
+  EXPECT_FALSE(clips->spec().global_operations);
+  EXPECT_EQ(clips->info().configuration, "width 12, blocks 3,3,3,0, each sees the frame before, 4 frames a latent");
+  const auto stream = clips->begin();
+  EXPECT_EQ(stream->push(at::zeros({5, 1, 2, 2})).size(0), 1) << "three of the first latent's frames are dropped";
+  EXPECT_EQ(stream->push(at::zeros({5, 3, 2, 2})).size(0), 12);
+  EXPECT_EQ(clips->macs(3, 4, 5), 3 * clips->macs(1, 4, 5));
+  EXPECT_EQ(clips->macs(1, 4, 5), taming::family().make_decoder(request)->macs(4, 5));
+  EXPECT_EQ(taming::family().make_decoder(stored_case("taming_taesdv").request)->spec().halo, 19);
 }
 
 TEST(Taming, CountingTouchesNoData) {
@@ -171,12 +356,9 @@ TEST(Taming, RefusesInputOfAnotherShape) {
   const auto error = expect_error<TensorError>([&] { decoder->forward(at::zeros({1, 5, 4, 4})); });
   EXPECT_EQ(error.detail().field, "latents");
   const auto encoder = taming::family().make_encoder(request);
-  EXPECT_TRUE(contains(expect_error<TensorError>([&] {
-                         encoder->forward(at::zeros({1, 3, 12, 16}));
-                       })
-                           .detail()
-                           .expected,
-                       "multiples of 8"));
+  EXPECT_TRUE(
+      contains(expect_error<TensorError>([&] { encoder->forward(at::zeros({1, 3, 12, 16})); }).detail().expected,
+               "multiples of 8"));
 }
 
 TEST(TamingFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
@@ -184,14 +366,14 @@ TEST(TamingFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
   Tensors tensors = tensors_of(*request.weights);
   tensors.erase("decoder.layers.3.conv.0.weight");
   tensors["decoder.layers.18.weight"] = at::zeros({3, 8, 5, 5});
-  tensors["decoder.layers.3.pool.0.weight"] = at::zeros({1});
+  tensors["decoder.layers.3.scale.weight"] = at::zeros({1});
   tensors["other.weight"] = at::zeros({1});
   const auto error = expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
   EXPECT_EQ(error.detail().file, "changed.safetensors");
   EXPECT_TRUE(contains(error.what(), "1 missing: decoder.layers.3.conv.0.weight"));
   EXPECT_TRUE(
       contains(error.what(), "1 misshapen: decoder.layers.18.weight (expected [3, 8, 3, 3], found [3, 8, 5, 5])"));
-  EXPECT_TRUE(contains(error.what(), "2 unexpected: decoder.layers.3.pool.0.weight, other.weight"));
+  EXPECT_TRUE(contains(error.what(), "2 unexpected: decoder.layers.3.scale.weight, other.weight"));
 }
 
 TEST(TamingFiles, AMissingBlockIsNotTakenForAShallowerNetwork) {
@@ -231,8 +413,12 @@ TEST(TamingFiles, OtherFamiliesAreNotRecognised) {
   };
   EXPECT_TRUE(recognises({"1.weight", "3.conv.0.weight"}));
   EXPECT_TRUE(recognises({"decoder.layers.0.weight", "decoder.layers.2.conv.0.weight"}));
-  EXPECT_FALSE(recognises({"layers.0.weight", "layers.2.conv.0.weight", "mid_block.resnets.0.time_mixer.mix_factor"}));
-  EXPECT_FALSE(recognises({"decoder.1.weight", "decoder.3.conv.0.weight"}));
+  EXPECT_TRUE(recognises({"layers.0.weight", "layers.2.conv.0.weight", "layers.6.weight", "layers.16.weight",
+                          "mid_block.resnets.0.time_mixer.mix_factor"}));
+  EXPECT_FALSE(recognises({"layers.0.weight", "layers.2.conv.0.weight", "mid_block.resnets.0.time_mixer.mix_factor"}))
+      << "nothing to put the middle behind";
+  EXPECT_FALSE(recognises({"layers.0.weight", "layers.2.conv.0.weight", "layers.6.weight", "layers.16.weight"}));
+  EXPECT_FALSE(recognises({"decoder.1.weight", "decoder.3.conv.0.weight"})) << "no block that sees two frames";
   EXPECT_FALSE(recognises({"decoder.mid_block.attentions.0.to_q.weight", "decoder.conv_in.weight"}));
   EXPECT_FALSE(recognises({"stages.2.op_list.1.main.conv1.conv.weight"}));
   EXPECT_FALSE(recognises({"1.weight"}));

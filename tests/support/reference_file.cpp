@@ -24,6 +24,8 @@ ReferenceCase load_reference_case(const std::filesystem::path& file) {
   result.decoder_output = side("decoder.output");
   result.encoder_input = side("encoder.input");
   result.encoder_output = side("encoder.output");
+  result.frames_input = side("frames.input");
+  result.frames_output = side("frames.output");
   return result;
 }
 

@@ -13,6 +13,7 @@ struct ReferenceCase {
   NetworkRequest request;
   at::Tensor decoder_input, decoder_output;
   at::Tensor encoder_input, encoder_output;
+  at::Tensor frames_input, frames_output;  ///< of a decoder of clips: [C, T, h, w] and [T', 3, H, W]
 };
 
 /// Reads a case that `python -m reference` (tests/support) wrote.

@@ -76,16 +76,18 @@ at::Tensor ResidualBlock::operator()(Run& run, const at::Tensor& x) const {
   return conv2_(run, hidden, widens_ ? shortcut_(run, x) : x);
 }
 
-AttentionBlock::AttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels, const Plan& plan)
+AttentionBlock::AttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels, const Plan& plan,
+                               int64_t heads)
     : norm_(make_norm(loader, name + ".group_norm", channels, plan, Activation::none)),
       qkv_(join_projections(loader, {take_projection(loader, name, ".to_q", ".query", channels),
                                      take_projection(loader, name, ".to_k", ".key", channels),
                                      take_projection(loader, name, ".to_v", ".value", channels)})),
-      out_(join_projections(loader, {take_projection(loader, name, ".to_out.0", ".proj_attn", channels)})) {}
+      out_(join_projections(loader, {take_projection(loader, name, ".to_out.0", ".proj_attn", channels)})),
+      heads_(heads) {}
 
 at::Tensor AttentionBlock::operator()(Run& run, const at::Tensor& x) const {
   const auto parts = qkv_(run, norm_(run, x)).chunk(3, 1);
-  return out_(run, attention(run, parts[0], parts[1], parts[2]), x);
+  return out_(run, attention(run, parts[0], parts[1], parts[2], heads_), x);
 }
 
 std::vector<int64_t> stage_widths(const WeightLoader& loader, const std::string& name,

@@ -35,15 +35,16 @@ class ResidualBlock {
   bool widens_;
 };
 
-/// Self-attention over all pixels with one head.
+/// Self-attention over all pixels of each picture.
 class AttentionBlock {
  public:
-  AttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels, const Plan& plan);
+  AttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels, const Plan& plan, int64_t heads = 1);
   at::Tensor operator()(Run& run, const at::Tensor& x) const;
 
  private:
   GroupNorm norm_;
   Conv2d qkv_, out_;
+  int64_t heads_;
 };
 
 /// Output widths of NAME.0, NAME.1, …, read from the tensor `first_convolution` of their first blocks

@@ -22,10 +22,13 @@ class Autoencoder:
     factor: int
     decode: Callable[[torch.Tensor], torch.Tensor] | None = None
     encode: Callable[[torch.Tensor], torch.Tensor] | None = None
+    decode_frames: Callable[[torch.Tensor], torch.Tensor] | None = None  # a clip [C, T, h, w] to pictures
+    frames: int = 0  # latent frames of such a clip
     config: dict[str, str] = field(default_factory=dict)
     picture_range: tuple[float, float] = (-1.0, 1.0)
     entries: int | None = None
     """Of a codebook: latents are then indices, [batch, height, width]."""
+    pictures: torch.Tensor | None = None  # to encode in place of random numbers
 
 
 def randomise(module: torch.nn.Module, generator: torch.Generator) -> None:
@@ -61,9 +64,14 @@ def write_case(autoencoder: Autoencoder, file: Path, seed: int, batch: int, heig
             else:
                 latents = torch.randn(batch, autoencoder.channels, height, width, generator=generator)
             tensors |= {"reference.decoder.input": latents, "reference.decoder.output": autoencoder.decode(latents)}
+        if autoencoder.decode_frames:
+            clip = torch.randn(autoencoder.channels, autoencoder.frames, height, width, generator=generator)
+            tensors |= {"reference.frames.input": clip, "reference.frames.output": autoencoder.decode_frames(clip)}
         if autoencoder.encode:
             low, high = autoencoder.picture_range
             size = (batch, 3, height * autoencoder.factor, width * autoencoder.factor)
-            pictures = low + (high - low) * torch.rand(size, generator=generator)
+            pictures = autoencoder.pictures
+            if pictures is None:
+                pictures = low + (high - low) * torch.rand(size, generator=generator)
             tensors |= {"reference.encoder.input": pictures, "reference.encoder.output": autoencoder.encode(pictures)}
     save_file({name: value.contiguous() for name, value in tensors.items()}, file, metadata=autoencoder.config)
