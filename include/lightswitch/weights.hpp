@@ -25,7 +25,10 @@ class WeightSource {
 
   /// Path of the file, or a word such as "memory"; used in error messages.
   virtual const std::string& origin() const = 0;
-  /// Free text stored with the tensors (safetensors' __metadata__).
+  /// What the tensors came in: "safetensors", "PyTorch checkpoint", … or "memory".
+  virtual const std::string& format() const;
+  /// Free text stored with the tensors: safetensors' __metadata__; of a checkpoint, where in it the tensors were found,
+  /// its short facts such as the epoch, and the classes that were passed over.
   virtual const std::map<std::string, std::string>& metadata() const = 0;
   /// Every tensor, sorted by name.
   virtual const std::vector<TensorInfo>& tensors() const = 0;
@@ -37,11 +40,18 @@ class WeightSource {
   const TensorInfo* find(const std::string& name) const;
 };
 
-/// Opens a weight file after sniffing its first bytes; only safetensors is read so far.
+/// The weight file that a path means: the file itself, or the one in a folder as diffusers and transformers name it
+/// (diffusion_pytorch_model.safetensors, its .fp16 variant, model.safetensors, their index.json when they are cut into
+/// shards, diffusion_pytorch_model.bin).
+/// @throws FileError for a folder without any.
+std::filesystem::path find_weight_file(const std::filesystem::path& path);
+
+/// Opens a weight file, or the one in a folder, after sniffing its first bytes: safetensors, the index.json of
+/// safetensors shards, or a zip archive by torch.save (.pth, .ckpt, .bin), of which nothing is executed.
 /// Every offset, size and shape is checked before it is used. Element types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
-/// @throws FileError when it cannot be read, FormatError when it is not a sound safetensors file (says what it looks
-/// like).
-std::shared_ptr<const WeightSource> open_weights(const std::filesystem::path& file);
+/// Numbers stay in the mapped file until they are converted.
+/// @throws FileError when it cannot be read, FormatError when it is not sound (says what it looks like).
+std::shared_ptr<const WeightSource> open_weights(const std::filesystem::path& path);
 
 /// Tensors that live in memory, for tests and for weights made by the program itself.
 std::shared_ptr<const WeightSource> weights_from_memory(std::map<std::string, at::Tensor> tensors,

@@ -24,16 +24,6 @@ struct Located {
   const DecoderFamily* family;
 };
 
-/// A diffusers folder's weight file, or the file itself.
-std::filesystem::path weight_file(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path)) return path;
-  for (const char* name :
-       {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors", "model.safetensors"})
-    if (std::filesystem::exists(path / name)) return path / name;
-  throw FileError("no weights in this folder",
-                  {path.string(), "", "diffusion_pytorch_model.safetensors", "no such file"});
-}
-
 std::string known_names(const std::map<std::string, PackagedNetwork>& networks) {
   std::vector<std::string> names;
   for (const auto& [name, network] : networks) names.push_back(name);
@@ -51,7 +41,7 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context,
     request.config = network.config;
     family = network.family;
   } else if (std::filesystem::exists(spec.source)) {
-    const auto file = weight_file(spec.source);
+    const auto file = find_weight_file(spec.source);
     request.weights = open_weights(file);
     request.config = config_beside(file);
   } else {

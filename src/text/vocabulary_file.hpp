@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "nn/mapped_file.hpp"
+#include "nn/files/mapped_file.hpp"
 
 namespace lightswitch::text {
 

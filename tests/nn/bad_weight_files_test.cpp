@@ -40,7 +40,8 @@ TEST(BadWeightFile, MissingFileAndFolderAreFileErrors) {
   const auto missing = expect_error<FileError>([&] { open_weights(folder / "none.safetensors"); });
   EXPECT_EQ(missing.detail().file, (folder / "none.safetensors").string());
   EXPECT_TRUE(contains(missing.what(), "No such file"));
-  EXPECT_TRUE(contains(expect_error<FileError>([&] { open_weights(folder.path()); }).what(), "a folder"));
+  EXPECT_TRUE(
+      contains(expect_error<FileError>([&] { open_weights(folder.path()); }).what(), "no weights in this folder"));
 }
 
 struct Signature {

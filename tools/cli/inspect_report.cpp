@@ -94,6 +94,7 @@ void inspect_networks(Json& report, const NetworkRequest& request, const Decoder
 void inspect_weights(Json& report, const std::shared_ptr<const WeightSource>& weights,
                      const std::filesystem::path& file, const std::string& as) {
   report["type"] = "weights";
+  report["format"] = weights->format();
   report["tensors"] = weights->tensors().size();
   report["first_tensors"] = describe_tensors(*weights);
   if (!weights->metadata().empty()) report["metadata"] = weights->metadata();
@@ -189,6 +190,7 @@ void inspect_other(Json& report, const std::filesystem::path& file, const std::s
 }
 
 void inspect_file(Json& report, const std::filesystem::path& file, const std::string& as) {
+  report["file"] = file.filename().string();
   report["bytes"] = std::filesystem::file_size(file);
   try {
     const auto weights = open_weights(file);
@@ -242,14 +244,9 @@ Json inspect_path(const std::filesystem::path& path, const std::string& as, Sess
     inspect_file(report, path, as);
   } else if (std::filesystem::exists(path / "model.json")) {
     inspect_package(report, path, session);
-  } else if (const auto weights = path / "diffusion_pytorch_model.safetensors"; std::filesystem::exists(weights)) {
-    inspect_file(report, weights, as);
   } else {
     report["type"] = "folder";
-    report["problems"].push_back(
-        FormatError("nothing that can be used",
-                    {path.string(), "", "model.json or diffusion_pytorch_model.safetensors", "neither"})
-            .what());
+    note_problem(report, [&] { inspect_file(report, find_weight_file(path), as); });
   }
   return problems_last(std::move(report));
 }

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.hpp"
-#include "nn/safetensors.hpp"
+#include "nn/files/safetensors.hpp"
 
 namespace lightswitch {
 namespace {

@@ -1,4 +1,4 @@
-#include "nn/file_signature.hpp"
+#include "nn/files/file_signature.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "nn/safetensors.hpp"
-
 namespace lightswitch {
 namespace {
 
@@ -43,8 +41,9 @@ const TensorInfo* WeightSource::find(const std::string& name) const {
   return entry != all.end() && entry->name == name ? &*entry : nullptr;
 }
 
-std::shared_ptr<const WeightSource> open_weights(const std::filesystem::path& file) {
-  return nn::open_safetensors(file);
+const std::string& WeightSource::format() const {
+  static const std::string memory = "memory";
+  return memory;
 }
 
 std::shared_ptr<const WeightSource> weights_from_memory(std::map<std::string, at::Tensor> tensors, std::string origin,

@@ -1,4 +1,4 @@
-#include "nn/mapped_file.hpp"
+#include "nn/files/mapped_file.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
