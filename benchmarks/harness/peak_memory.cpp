@@ -30,4 +30,8 @@ int64_t PeakMemory::bytes() const {
   return status_bytes("VmHWM") - start_;
 }
 
+int64_t own_memory() {
+  return status_bytes("RssAnon");
+}
+
 }  // namespace lightswitch::bench

@@ -14,4 +14,7 @@ class PeakMemory {
   int64_t start_;
 };
 
+/// Resident bytes that belong to this process alone: not pages of mapped files, which the system can take back.
+int64_t own_memory();
+
 }  // namespace lightswitch::bench

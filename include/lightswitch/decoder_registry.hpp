@@ -59,6 +59,12 @@ class DecoderRegistry {
   /// The family whose keys these are. @throws WeightsError when none, or more than one, recognises them.
   const DecoderFamily& recognise(const WeightSource& weights) const;
 
+  /// Builds a network of one family, known or not. @throws whatever the family throws; when the weights do not fit it
+  /// and another family recognises them, the WeightsError names that one too.
+  std::unique_ptr<Decoder> make_decoder(const DecoderFamily& family, const NetworkRequest& request) const;
+  /// @throws UnsupportedError when the family has no encoder, else as make_decoder().
+  std::unique_ptr<Encoder> make_encoder(const DecoderFamily& family, const NetworkRequest& request) const;
+
  private:
   std::vector<DecoderFamily> families_;
 };

@@ -47,7 +47,8 @@ class WeightSource {
 std::filesystem::path find_weight_file(const std::filesystem::path& path);
 
 /// Opens a weight file, or the one in a folder, after sniffing its first bytes: safetensors, the index.json of
-/// safetensors shards, or a zip archive by torch.save (.pth, .ckpt, .bin), of which nothing is executed.
+/// safetensors shards, a zip archive by torch.save (.pth, .ckpt, .bin), of which nothing is executed, or GGUF without
+/// quantised tensors.
 /// Every offset, size and shape is checked before it is used. Element types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
 /// Numbers stay in the mapped file until they are converted.
 /// @throws FileError when it cannot be read, FormatError when it is not sound (says what it looks like).

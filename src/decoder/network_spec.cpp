@@ -100,16 +100,14 @@ std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const Netwo
   if (const auto plugin = PluginSource::parse(spec.source))
     return open_plugin_decoder(*plugin, plugin_settings(spec, context));
   const auto [request, family] = locate(spec, context, context.package ? &context.package->decoders() : nullptr);
-  return family->make_decoder(request);
+  return context.registry.make_decoder(*family, request);
 }
 
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context) {
   if (const auto plugin = PluginSource::parse(spec.source))
     return open_plugin_encoder(*plugin, plugin_settings(spec, context));
   const auto [request, family] = locate(spec, context, context.package ? &context.package->encoders() : nullptr);
-  if (!family->make_encoder)
-    throw UnsupportedError("this family has no encoder", {request.weights->origin(), family->name, "", ""});
-  return family->make_encoder(request);
+  return context.registry.make_encoder(*family, request);
 }
 
 }  // namespace lightswitch

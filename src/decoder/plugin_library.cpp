@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "decoder/spec_options.hpp"
-#include "nn/file_signature.hpp"
+#include "nn/files/file_signature.hpp"
 
 namespace lightswitch {
 namespace {

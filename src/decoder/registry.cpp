@@ -20,6 +20,22 @@ std::string first_names(const WeightSource& weights) {
   return std::to_string(weights.tensors().size()) + " tensors: " + text + "…";
 }
 
+/// Runs `make`; a mismatch with the family that was asked for names the family whose tensors these are.
+template <typename Make>
+auto or_name_a_better_family(const std::vector<DecoderFamily>& families, const DecoderFamily& tried,
+                             const WeightSource& weights, const Make& make) {
+  try {
+    return make();
+  } catch (const WeightsError& error) {
+    const auto better = std::ranges::find_if(families, [&](const DecoderFamily& family) {
+      return family.name != tried.name && family.recognises(weights) && !tried.recognises(weights);
+    });
+    if (better == families.end()) throw;
+    throw WeightsError("the tensors belong to another family",
+                       {weights.origin(), "family", better->name, tried.name + ", for which " + error.what()});
+  }
+}
+
 }  // namespace
 
 DecoderRegistry::DecoderRegistry(std::span<const DecoderFamily> families) {
@@ -50,6 +66,18 @@ const DecoderFamily& DecoderRegistry::recognise(const WeightSource& weights) con
     throw WeightsError("two families recognise these tensors: name one with family=",
                        {weights.origin(), "family", matches[0]->name + " or " + matches[1]->name, ""});
   return *matches.front();
+}
+
+std::unique_ptr<Decoder> DecoderRegistry::make_decoder(const DecoderFamily& family,
+                                                       const NetworkRequest& request) const {
+  return or_name_a_better_family(families_, family, *request.weights, [&] { return family.make_decoder(request); });
+}
+
+std::unique_ptr<Encoder> DecoderRegistry::make_encoder(const DecoderFamily& family,
+                                                       const NetworkRequest& request) const {
+  if (!family.make_encoder)
+    throw UnsupportedError("this family has no encoder", {request.weights->origin(), family.name, "", ""});
+  return or_name_a_better_family(families_, family, *request.weights, [&] { return family.make_encoder(request); });
 }
 
 }  // namespace lightswitch

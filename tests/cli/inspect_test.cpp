@@ -24,6 +24,8 @@ using testing::run_command;
 using testing::TemporaryFolder;
 using Json = nlohmann::ordered_json;
 
+const std::filesystem::path kFiles = std::filesystem::path(LIGHTSWITCH_SOURCE_DIR) / "tests" / "fixtures" / "files";
+
 /// The report on a sound file.
 Json sound(const std::filesystem::path& path) {
   const CommandRun run = run_command({"inspect", path.string(), "--json", "-"});
@@ -125,6 +127,36 @@ TEST(Inspect, PicturesShowTheirText) {
   EXPECT_EQ(report["width"], 7);
   EXPECT_EQ(report["height"], 5);
   EXPECT_EQ(report["text"]["parameters"], "a red house");
+}
+
+TEST(Inspect, ACheckpointTellsWhereItsTensorsWere) {
+  const Json report = sound(kFiles / "vit_paper.ckpt");
+  EXPECT_EQ(report["type"], "weights");
+  EXPECT_EQ(report["format"], "PyTorch checkpoint");
+  EXPECT_EQ(report["family"], "vit");
+  EXPECT_EQ(report["metadata"]["level"], "state_dict");
+  EXPECT_EQ(report["metadata"]["checkpoint.epoch"], "3");
+  EXPECT_TRUE(contains(report["metadata"]["passed over, not executed"], "argparse.Namespace"));
+}
+
+TEST(Inspect, FoldersOpenAsTheirWeights) {
+  const TemporaryFolder folder;
+  save_safetensors(folder / "part-1.safetensors", testing::tiny_autoencoder(1));
+  Json map = Json::object();
+  for (const auto& [name, tensor] : testing::tiny_autoencoder(1)) map[name] = "part-1.safetensors";
+  testing::write_file(folder / "diffusion_pytorch_model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  const Json report = sound(folder.path());
+  EXPECT_EQ(report["format"], "sharded safetensors");
+  EXPECT_EQ(report["file"], "diffusion_pytorch_model.safetensors.index.json");
+  EXPECT_EQ(report["family"], "taming");
+  EXPECT_EQ(report["tensors"], 62);
+}
+
+TEST(Inspect, WhatCannotBeReadComesWithAdvice) {
+  EXPECT_TRUE(contains(faulty(kFiles / "legacy.pth")["problems"][0], "torch.save(torch.load("));
+  EXPECT_TRUE(contains(faulty(kFiles / "module.pth")["problems"][0], "save its state_dict() instead"));
+  EXPECT_TRUE(contains(faulty(kFiles / "vit_paper.ckpt", {"--as", "kl"})["problems"][0],
+                       "belong to another family: expected vit, found kl"));
 }
 
 TEST(Inspect, UnknownFilesAreNamedForWhatTheyLookLike) {

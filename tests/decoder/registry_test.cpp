@@ -7,6 +7,7 @@
 
 #include "support/errors.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -116,8 +117,26 @@ TEST_F(OpenDecoder, TensorsOfNoFamily) {
 
 TEST_F(OpenDecoder, AnotherFamilyThanTheKeysShow) {
   const std::string file = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/fixtures/kl.safetensors";
-  expect_error<WeightsError>([&] { open(file + ",family=vit"); });
-  expect_error<WeightsError>([&] { open(file + ",family=taming"); });
+  for (const std::string family : {"vit", "taming"}) {
+    const auto error = expect_error<WeightsError>([&] { open(file + ",family=" + family); });
+    EXPECT_EQ(error.detail().expected, "kl");
+    EXPECT_TRUE(contains(error.detail().found, family + ", for which "));
+  }
+}
+
+TEST_F(OpenDecoder, AMismatchInsideTheRightFamilyListsTheTensors) {
+  auto tensors = tensors_of(*open_weights(std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/fixtures/kl.safetensors"));
+  std::erase_if(tensors, [](const auto& entry) { return entry.first.starts_with("reference."); });
+  tensors.erase("decoder.conv_out.bias");
+  tensors["decoder.conv_norm_out.bias"] = at::zeros({1});
+  for (int i = 0; i < 12; ++i) tensors["decoder.stray." + std::to_string(i)] = at::zeros({1});
+  save_safetensors(folder / "x.safetensors", tensors);
+  const std::string what = expect_error<WeightsError>([&] { open((folder / "x.safetensors").string()); }).what();
+  EXPECT_TRUE(contains(what, "1 missing: decoder.conv_out.bias"));
+  EXPECT_TRUE(contains(what, "1 misshapen: decoder.conv_norm_out.bias (expected [8], found [1])"));
+  EXPECT_TRUE(contains(what, "12 unexpected: decoder.stray.0"));
+  EXPECT_TRUE(contains(what, "and 2 more"));
+  EXPECT_FALSE(contains(what, "another family"));
 }
 
 TEST_F(OpenDecoder, MalformedConfigBesideTheWeights) {

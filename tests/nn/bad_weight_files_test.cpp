@@ -69,7 +69,6 @@ INSTANTIATE_TEST_SUITE_P(
         Signature{"zip", std::string("PK\x03\x04\0\0\x08\x08\0\0\0\0archive/data.pkl", 28), "zip"},
         Signature{"pickle", std::string("\x80\x02\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 16), "pickle"},
         Signature{"lfs_pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", "LFS"},
-        Signature{"gguf", std::string("GGUF\x03\0\0\0\0\0\0\0\0\0\0\0", 16), "GGUF"},
         Signature{"json", R"({"error": "Repository not found"})", "JSON"},
         Signature{"png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16), "PNG"}),
     [](const auto& test) { return std::string(test.param.name); });

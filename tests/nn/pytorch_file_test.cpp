@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "nn/zip_bytes.hpp"
+#include "support/data.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
 #include "support/temporary_folder.hpp"
@@ -79,6 +80,17 @@ TEST(PyTorchFile, ACheckpointTellsItsLevelItsFactsAndWhatWasPassedOver) {
     EXPECT_TRUE(contains(passed, name));
   EXPECT_FALSE(std::filesystem::exists("executed"));
   EXPECT_EQ(open_weights(kFiles / "ema.pth")->metadata().at("level"), "params_ema");
+}
+
+TEST(PyTorchFile, RealWeights) {
+  const auto file = testing::data_root() / "models" / "taef2" / "taef2_decoder.pth";
+  LIGHTSWITCH_REQUIRE_DATA(file);
+  const auto weights = open_weights(file);
+  EXPECT_EQ(weights->tensors().size(), 79u);
+  const at::Tensor first = weights->read("1.weight");
+  EXPECT_EQ(first.sizes(), (std::vector<int64_t>{64, 32, 3, 3}));
+  EXPECT_EQ(first.scalar_type(), at::kHalf);
+  EXPECT_TRUE(at::isfinite(first).all().item<bool>());
 }
 
 struct Refusal {

@@ -86,6 +86,18 @@ TEST(Safetensors, UnalignedDataIsCopiedRight) {
   EXPECT_TRUE(at::equal(open_weights(folder / "a")->read("t"), at::tensor({1.5f, -2.25f})));
 }
 
+TEST(Safetensors, AHeaderLengthThatLooksLikeAnotherFormatIsALength) {
+  const TemporaryFolder folder;
+  // 640 is 80 02 in the file, as a pickle begins.
+  const std::string header = R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  const uint64_t length = 640;
+  std::ofstream out(folder / "a", std::ios::binary);
+  out.write(reinterpret_cast<const char*>(&length), 8)
+      << header << std::string(640 - header.size(), ' ') << std::string(4, '\0');
+  out.close();
+  EXPECT_TRUE(at::equal(open_weights(folder / "a")->read("t"), at::zeros({1})));
+}
+
 TEST(Safetensors, UnknownNameIsATypedError) {
   const TemporaryFolder folder;
   save_safetensors(folder / "a", {{"t", at::zeros({1})}});

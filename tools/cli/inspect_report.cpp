@@ -74,10 +74,11 @@ Json describe_tensors(const WeightSource& weights) {
   return list;
 }
 
-void inspect_networks(Json& report, const NetworkRequest& request, const DecoderFamily& family) {
+void inspect_networks(Json& report, const NetworkRequest& request, const DecoderRegistry& registry,
+                      const DecoderFamily& family) {
   report["family"] = family.name;
   note_problem(report, [&] {
-    const auto decoder = family.make_decoder(request);
+    const auto decoder = registry.make_decoder(family, request);
     const int64_t edge = 512 / decoder->spec().factor;
     report["decoder"] = describe_network(*decoder, edge, edge);
     const auto range = guess_output_range(*decoder);
@@ -85,7 +86,7 @@ void inspect_networks(Json& report, const NetworkRequest& request, const Decoder
   });
   if (family.make_encoder == nullptr) return;
   try {
-    report["encoder"] = describe_network(*family.make_encoder(request), 512, 512);
+    report["encoder"] = describe_network(*registry.make_encoder(family, request), 512, 512);
   } catch (const Error&) {
     report["encoder"] = "none that can be loaded";  // many decoders are stored alone: no fault of the file
   }
@@ -106,7 +107,7 @@ void inspect_weights(Json& report, const std::shared_ptr<const WeightSource>& we
       request.config = read_config(config);
       report["config"] = config.string();
     }
-    inspect_networks(report, request, as.empty() ? registry.recognise(*weights) : registry.family(as));
+    inspect_networks(report, request, registry, as.empty() ? registry.recognise(*weights) : registry.family(as));
   });
 }
 

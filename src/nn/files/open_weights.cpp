@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "nn/files/gguf_reader.hpp"
 #include "nn/files/mapped_file.hpp"
 #include "nn/files/pytorch_file.hpp"
 #include "nn/files/safetensors.hpp"
@@ -43,7 +44,10 @@ std::shared_ptr<const WeightSource> open_weights(const std::filesystem::path& pa
   using namespace std::string_view_literals;
   const auto file = find_weight_file(path);
   const std::string start = first_bytes(file);
+  // Any other signature could be the length of a header, which is JSON.
+  if (start.size() > 8 && start[8] == '{') return nn::open_safetensors(file);
   if (start.starts_with("PK\x03\x04"sv)) return nn::open_pytorch_file(file);
+  if (start.starts_with("GGUF"sv)) return nn::open_gguf(file);
   if (start.starts_with("\x80"sv) && start.size() > 1 && start[1] >= 2 && start[1] <= 5)
     throw FormatError(
         "a checkpoint from before PyTorch 1.6; write it anew in Python: torch.save(torch.load(FILE, "
