@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <lightswitch/weights.hpp>
 
 #include <cstdint>
@@ -42,6 +43,12 @@ TEST(BadWeightFile, MissingFileAndFolderAreFileErrors) {
   EXPECT_TRUE(contains(missing.what(), "No such file"));
   EXPECT_TRUE(
       contains(expect_error<FileError>([&] { open_weights(folder.path()); }).what(), "no weights in this folder"));
+}
+
+TEST(BadWeightFile, ANamedPipeIsRefusedWithoutWaitingForAWriter) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_TRUE(contains(expect_error<FileError>([&] { open_weights(folder / "pipe"); }).what(), "a special file"));
 }
 
 struct Signature {

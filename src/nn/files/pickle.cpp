@@ -17,6 +17,8 @@ using Value = Pickle::Value;
 /// Far above any checkpoint's (a tensor takes some 15); bounds memory at some 150 MB whatever the file says.
 constexpr size_t kMostValues = size_t(1) << 21;
 constexpr uint8_t kNewestProtocol = 5;
+/// Of module and class together: a name is a copy, and could be made of the same long texts again and again.
+constexpr size_t kLongestName = 1000;
 
 }  // namespace
 
@@ -85,6 +87,9 @@ class PickleMachine {
   }
 
   std::string_view named(std::string_view module, std::string_view name) {
+    const size_t length = module.size() + name.size();
+    if (length > kLongestName)
+      refuse("unusable name", "at most " + std::to_string(kLongestName) + " characters", std::to_string(length));
     return names_.emplace_back(std::string(module) + "." + std::string(name));
   }
 

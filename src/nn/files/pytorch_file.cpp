@@ -29,6 +29,7 @@ constexpr size_t kMostAxes = 64;  // LibTorch's own limit
 constexpr uint64_t kMostSharing = 4;
 constexpr size_t kListed = 10;
 constexpr size_t kLongestNote = 100;
+constexpr size_t kLongestTensorName = 4096;
 
 constexpr std::array<std::pair<std::string_view, at::ScalarType>, 10> kStorages{{
     {"torch.DoubleStorage", at::kDouble},
@@ -64,7 +65,8 @@ class CheckpointReader {
       const Value& key = pickle_[level.items[i]];
       const Value* tensor = as_tensor(pickle_[level.items[i + 1]]);
       if (tensor == nullptr) continue;
-      if (key.kind != Kind::text) refuse("a tensor without a name", "", "a text as key", "something else");
+      if (key.kind != Kind::text || key.text.size() > kLongestTensorName)
+        refuse("a tensor without a usable name", "", "a text of at most 4096 bytes as key", "something else");
       const std::string name(key.text);
       tensors.insert_or_assign(name, read_tensor(name, *tensor));
     }
