@@ -62,7 +62,7 @@ void read_latent_file(const fs::path& file) {
 const std::vector<Format>& formats() {
   static const std::vector<Format> all{
       {"safetensors", ".safetensors", {"tensors.safetensors"}, read_weights},
-      {"pth", ".pth", {"state_dict.pth", "protocol4.pth", "ema.pth", "lightning.ckpt", "module.pth"}, read_weights},
+      {"pth", ".pth", {"state_dict.pth", "protocol4.pth", "ema.pth", "lightning.ckpt"}, read_weights},
       {"gguf", ".gguf", {"tensors.gguf"}, read_weights},
       {"index", ".index.json", {"sharded/diffusion_pytorch_model.safetensors.index.json"}, read_weights},
       {"latents", ".safetensors", {}, read_latent_file},
