@@ -131,6 +131,7 @@ TEST_F(OpenDecoder, AMismatchInsideTheRightFamilyListsTheTensors) {
   tensors["decoder.conv_norm_out.bias"] = at::zeros({1});
   for (int i = 0; i < 12; ++i) tensors["decoder.stray." + std::to_string(i)] = at::zeros({1});
   save_safetensors(folder / "x.safetensors", tensors);
+  std::ofstream(folder / "config.json") << "{\"norm_num_groups\": 4}";
   const std::string what = expect_error<WeightsError>([&] { open((folder / "x.safetensors").string()); }).what();
   EXPECT_TRUE(contains(what, "1 missing: decoder.conv_out.bias"));
   EXPECT_TRUE(contains(what, "1 misshapen: decoder.conv_norm_out.bias (expected [8], found [1])"));
