@@ -15,9 +15,8 @@ class ModelPackage;
 /// file or a diffusers folder (config.json beside the weights is honoured), or a plug-in: `PLUGIN.so[:WEIGHTS]`.
 struct NetworkSpec {
   std::string source;
-  std::map<std::string, std::string>
-      options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor, space, and a family's (snap, bn) or a
-                ///< plug-in's own
+  std::map<std::string, std::string> options;  ///< dtype, family, range, latent-kind, scaling-factor, shift-factor,
+                                               ///< space, and a family's (snap, bn) or a plug-in's own
 
   /// @throws OptionError for an empty source, a repeated or unknown option (naming the nearest known one).
   static NetworkSpec parse(std::string_view text);
