@@ -9,7 +9,7 @@
 #include <map>
 #include <string>
 
-#include "harness/peak_memory.hpp"
+#include "core/peak_memory.hpp"
 #include "harness/program.hpp"
 #include "harness/random_weights.hpp"
 #include "nn/weight_loader.hpp"
@@ -44,11 +44,12 @@ void measure(benchmark::State& state, at::ScalarType stored, DType dtype) {
   load(file, dtype);  // brings the file into the page cache
   const double mebibyte = 1 << 20;
   const PeakMemory memory;
-  const int64_t before = own_memory();
+  const auto before = own_memory();
   {
     const auto decoder = load(file, dtype);
-    state.counters["own_MiB"] = static_cast<double>(own_memory() - before) / mebibyte;
-    state.counters["peak_MiB"] = static_cast<double>(memory.bytes()) / mebibyte;
+    const auto after = own_memory(), peak = memory.bytes();
+    if (before && after) state.counters["own_MiB"] = static_cast<double>(*after - *before) / mebibyte;
+    if (peak) state.counters["peak_MiB"] = static_cast<double>(*peak) / mebibyte;
   }
   for (auto _ : state) benchmark::DoNotOptimize(load(file, dtype));
   state.counters["file_MiB"] = static_cast<double>(std::filesystem::file_size(file)) / mebibyte;

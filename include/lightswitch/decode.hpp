@@ -2,9 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 #include <lightswitch/decoder.hpp>
+#include <lightswitch/error.hpp>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 
@@ -12,6 +14,10 @@ namespace lightswitch {
 
 /// Called after each tile (or after the whole picture): done of total.
 using TileProgress = std::function<void(int64_t done, int64_t total)>;
+
+/// Called when a decoder's numbers were not finite: may open the same network in a wider dtype, with which the pictures
+/// are then decoded again. Null, or no such function, lets the error through.
+using OpenWider = std::function<std::shared_ptr<const Decoder>(const NumericError&)>;
 
 /// How a picture is cut up to bound memory. Tiles of a decoder without global operations are exact: each is read with
 /// all that can influence it. Those of a decoder with global operations are approximate: their norms share statistics
@@ -25,10 +31,23 @@ struct TileOptions {
   void validate() const;
 };
 
+/// Bytes that decode() of one picture has in use at one time, weights not counted. Nothing where the decoder cannot
+/// tell.
+/// @param height, width of the latents.
+std::optional<int64_t> predicted_decode_bytes(const Decoder& decoder, int64_t height, int64_t width,
+                                              const TileOptions& tiles = {});
+
+/// The whole picture, or the largest tiles with which decode() of one picture stays within max_bytes; `wanted` says
+/// what tiles may be like, and their size is an upper bound where it is not 0.
+/// @throws UnsupportedError when no tiles are small enough, or the decoder cannot tell or have any.
+TileOptions fitting_tiles(const Decoder& decoder, int64_t height, int64_t width, int64_t max_bytes,
+                          const TileOptions& wanted = {});
+
 /// How decode() runs a decoder.
 struct DecodeOptions {
   LatentKind kind = LatentKind::diffusion;  ///< what the given latents are
   TileOptions tiles = {};
+  OpenWider wider = {};        ///< may be empty
   TileProgress progress = {};  ///< called on the decoding thread; may be empty
   std::stop_token stop = {};   ///< checked between layers and tiles
 };
@@ -36,8 +55,8 @@ struct DecodeOptions {
 /// Latents to pictures: checks shape and numbers, converts to what the network eats, tiles, maps to [0, 1] and clamps.
 /// @param latents [N, C, h, w] floating point; indices are [N, h, w] int64.
 /// @return [N, 3, h * factor, w * factor] float32 in [0, 1], contiguous. Picture i does not depend on the others.
-/// @throws TensorError (shape, channels, dtype, kind), NumericError (NaN or infinity in or out), UnsupportedError
-/// (tiles that this decoder cannot have), OptionError (tiles), Cancelled.
+/// @throws TensorError (shape, channels, dtype, kind), NumericError (NaN or infinity in or out; the message names the
+/// layer that made the first), UnsupportedError (tiles that this decoder cannot have), OptionError (tiles), Cancelled.
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options = {});
 
 /// Pictures to latents of the asked kind (a posterior's mode, or a codebook's indices).

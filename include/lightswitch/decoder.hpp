@@ -5,6 +5,7 @@
 #include <lightswitch/tensor_spec.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -56,6 +57,16 @@ class Decoder {
 
   /// Multiply-adds of one forward() on [1, channels, h, w], counted by the layers themselves.
   virtual int64_t macs(int64_t h, int64_t w) const = 0;
+
+  /// Bytes that forward() on [1, channels, h, w] has in use at one time, weights not counted, predicted from the
+  /// layers. Nothing where a decoder cannot tell.
+  virtual std::optional<int64_t> activation_bytes(int64_t /*h*/, int64_t /*w*/) const { return std::nullopt; }
+
+  /// For an error's message, once a picture came out with NaN or infinity: runs forward() again and names the layer
+  /// that made the first. Empty when none did or the decoder cannot tell.
+  virtual std::string first_non_finite_layer(const at::Tensor& /*latents*/, std::stop_token /*stop*/ = {}) const {
+    return {};
+  }
 
   /// Null when the decoder cannot run with statistics measured elsewhere.
   virtual const SharedNorms* shared_norms() const { return nullptr; }

@@ -61,6 +61,7 @@ struct StepProgress {
 struct TextToImageCallbacks {
   std::function<void(const StepProgress&)> step;
   TileProgress tile;
+  OpenWider wider;  ///< see decode.hpp
 };
 
 struct TextToImageResult {

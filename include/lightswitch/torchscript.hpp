@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lightswitch/denoiser.hpp>
+#include <lightswitch/metrics.hpp>
 #include <lightswitch/scheduler.hpp>
 #include <lightswitch/text_encoder.hpp>
 
@@ -28,5 +29,9 @@ std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path
 
 /// A scripted module with init, initial_noise_scale, scale_model_input, needs_noise, step and add_noise.
 std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& file);
+
+/// A judge such as LPIPS: forward(picture, reference) takes two batches [N, 3, H, W] in [-1, 1] and returns a distance
+/// for each picture.
+std::shared_ptr<const PictureDistance> load_picture_distance(const std::filesystem::path& file);
 
 }  // namespace lightswitch

@@ -11,17 +11,13 @@ namespace {
 constexpr size_t kPage = size_t{1} << 12;
 constexpr size_t kHugePage = size_t{1} << 21;
 
-size_t round_up(size_t bytes, size_t unit) {
-  if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc();
-  return (bytes + unit - 1) / unit * unit;
-}
-
 size_t mapped_size(size_t bytes) {
-  return round_up(bytes, bytes >= 2 * kHugePage ? kHugePage : kPage);
+  if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc();
+  return (bytes + kPage - 1) / kPage * kPage;
 }
 
 void* map(size_t size) {
-  const bool huge = size % kHugePage == 0;
+  const bool huge = size >= 2 * kHugePage;
   const size_t slack = huge ? kHugePage : 0;
   void* const mapped = ::mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();

@@ -9,6 +9,14 @@
 namespace lightswitch {
 namespace {
 
+NumericError bad_picture(const Decoder& decoder, const at::Tensor& latents, const at::Tensor& picture,
+                         std::stop_token stop) {
+  const std::string layer = decoder.first_non_finite_layer(latents, std::move(stop));
+  const std::string place = layer.empty() ? "" : ", first after " + layer;
+  return NumericError(std::string("the decoder's numbers overflow in ") + to_string(decoder.info().dtype),
+                      {"", "picture", "finite numbers", count_of_bad(picture) + place});
+}
+
 void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
   if (kind == LatentKind::indices || spec.network_input == LatentKind::indices) {
     if (kind != spec.network_input && !(kind == LatentKind::indices && spec.codebook > 0))
@@ -44,8 +52,9 @@ void TileOptions::validate() const {
     throw OptionError("out of range", {"", "tiles.overlap", "0 … 0.9", std::to_string(overlap)});
 }
 
-at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
-  const c10::InferenceMode guard;
+namespace {
+
+at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
   const LatentSpec& spec = decoder.spec();
   require_latents(latents, options.kind, spec);
   options.tiles.validate();
@@ -58,7 +67,7 @@ at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const Decod
     if (!picture.defined() || picture.sizes() != at::IntArrayRef(expected))
       throw TensorError("the decoder returned another shape",
                         {"", "picture", c10::str(at::IntArrayRef(expected)), describe(picture)});
-    require_finite(picture, "picture");
+    if (!is_finite(picture)) throw bad_picture(decoder, part, picture, options.stop);
     return to_unit(picture, spec.output_range);
   };
   const auto forward = [&](const at::Tensor& part) {
@@ -89,6 +98,20 @@ at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const Decod
     if (!tiled && options.progress) options.progress(i + 1, count);
   }
   return count == 1 ? pictures.front() : at::cat(pictures);
+}
+
+}  // namespace
+
+at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
+  const c10::InferenceMode guard;
+  try {
+    return decode_once(decoder, latents, options);
+  } catch (const NumericError& error) {
+    const bool by_decoder = error.detail().field == "picture";
+    const auto wider = by_decoder && options.wider ? options.wider(error) : nullptr;
+    if (!wider) throw;
+    return decode_once(*wider, latents, options);
+  }
 }
 
 at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind kind, std::stop_token stop) {

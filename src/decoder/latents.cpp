@@ -3,20 +3,26 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
+#include <cmath>
+
 namespace lightswitch {
 
 std::string describe(const at::Tensor& tensor) {
   return tensor.defined() ? c10::str(tensor.sizes(), " ", tensor.scalar_type()) : "an undefined tensor";
 }
 
+bool is_finite(const at::Tensor& tensor) {
+  // The sum of finite numbers is finite, unless it overflows; cheaper than a mask, and takes no memory.
+  return std::isfinite(tensor.sum().item<double>()) || at::isfinite(tensor).all().item<bool>();
+}
+
+std::string count_of_bad(const at::Tensor& tensor) {
+  const int64_t bad = tensor.numel() - at::isfinite(tensor).sum().item<int64_t>();
+  return std::to_string(bad) + " of " + std::to_string(tensor.numel()) + " are NaN or infinite";
+}
+
 void require_finite(const at::Tensor& tensor, const char* what) {
-  // A sum is finite only if every element is, barring overflow of the double it is taken in; cheaper than a mask.
-  if (!std::isfinite(tensor.sum(at::kDouble).item<double>())) {
-    const int64_t bad = tensor.numel() - at::isfinite(tensor).sum().item<int64_t>();
-    throw NumericError("not finite",
-                       {"", what, "finite numbers",
-                        std::to_string(bad) + " of " + std::to_string(tensor.numel()) + " are NaN or infinite"});
-  }
+  if (!is_finite(tensor)) throw NumericError("not finite", {"", what, "finite numbers", count_of_bad(tensor)});
 }
 
 at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
@@ -28,7 +34,7 @@ at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const La
 }
 
 at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
-  auto unit = range == OutputRange::signed_unit ? picture * 0.5 + 0.5 : picture.clone();
+  auto unit = range == OutputRange::signed_unit ? (picture * 0.5).add_(0.5) : picture.clone();
   return unit.clamp_(0, 1).contiguous();
 }
 

@@ -11,6 +11,9 @@ namespace lightswitch {
 /// Shape and dtype, for messages; an undefined tensor too.
 std::string describe(const at::Tensor& tensor);
 
+bool is_finite(const at::Tensor& tensor);
+/// "3 of 48 are NaN or infinite".
+std::string count_of_bad(const at::Tensor& tensor);
 /// @throws NumericError with the count of NaN and infinities. @param what goes into the message.
 void require_finite(const at::Tensor& tensor, const char* what);
 

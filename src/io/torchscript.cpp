@@ -16,6 +16,8 @@
 #include <string>
 #include <utility>
 
+#include "metrics/pair.hpp"
+
 namespace lightswitch {
 namespace {
 
@@ -218,6 +220,24 @@ class TorchScriptScheduler final : public Scheduler {
   torch::jit::Module module_;
 };
 
+class TorchScriptDistance final : public PictureDistance {
+ public:
+  explicit TorchScriptDistance(const std::filesystem::path& file) : file_(file.string()), module_(load_module(file)) {
+    require_method(module_, "forward", 2, file);
+  }
+
+  double operator()(const at::Tensor& picture, const at::Tensor& reference) const override {
+    const MetricPair pair = metric_pair(picture, reference);
+    const auto to_judge = [](const at::Tensor& x) { return x.to(at::kFloat) * 2 - 1; };
+    const auto value = call(module_.get_method("forward"), {to_judge(pair.picture), to_judge(pair.reference)}, file_);
+    return require_tensor(value, file_, "forward").to(at::kDouble).mean().item<double>();
+  }
+
+ private:
+  std::string file_;
+  torch::jit::Module module_;
+};
+
 }  // namespace
 
 std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file, std::vector<std::string> inputs,
@@ -232,6 +252,10 @@ std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path
 
 std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& file) {
   return std::make_shared<TorchScriptScheduler>(file);
+}
+
+std::shared_ptr<const PictureDistance> load_picture_distance(const std::filesystem::path& file) {
+  return std::make_shared<TorchScriptDistance>(file);
 }
 
 }  // namespace lightswitch

@@ -41,7 +41,9 @@ at::Tensor taken_bias(WeightLoader& loader, const std::string& name, const ConvS
 
 Conv2d::Conv2d(WeightLoader& loader, const std::string& name, const ConvShape& shape, Activation act)
     : Conv2d(taken_weight(loader, name, shape), taken_bias(loader, name, shape), shape, act, loader.dtype(),
-             loader.device()) {}
+             loader.device()) {
+  name_ = loader.full_name(name);
+}
 
 Conv2d::Conv2d(const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act,
                at::ScalarType dtype, c10::Device device)
@@ -64,8 +66,12 @@ at::Tensor Conv2d::operator()(Run& run, const at::Tensor& x, const at::Tensor& r
   if (run.counting()) {
     const int64_t height = output_size(shape_, x.size(2)), width = output_size(shape_, x.size(3));
     run.add_macs(x.size(0) * height * width * shape_.out * (shape_.in / shape_.groups) * shape_.kernel * shape_.kernel);
-    return at::empty({x.size(0), shape_.out, height, width}, x.options());
+    return run.planned(at::empty({x.size(0), shape_.out, height, width}, x.options()));
   }
+  return run.made(name_, compute(run, x, residual));
+}
+
+at::Tensor Conv2d::compute(Run& run, const at::Tensor& x, const at::Tensor& residual) const {
   const at::Tensor padded = is_even(shape_) ? x : pad(x, shape_);
   if (packed_) return (*packed_)(run, padded, residual);
   at::Tensor y = at::conv2d(padded, weight_, bias_, shape_.stride, own_padding(shape_), 1, shape_.groups);

@@ -33,7 +33,7 @@ void gate_pixels(const at::Tensor& x, at::Tensor& y) {
 at::Tensor gated(Run& run, const at::Tensor& x, Activation act) {
   run.checkpoint();
   const int64_t half = x.size(1) / 2;
-  if (run.counting()) return at::empty({x.size(0), half, x.size(2), x.size(3)}, x.options());
+  if (run.counting()) return run.planned(at::empty({x.size(0), half, x.size(2), x.size(3)}, x.options()));
   if (!x.is_cpu()) return activate(run, x.narrow(1, half, half), act) * x.narrow(1, 0, half);
   const at::Tensor pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor y = at::empty({x.size(0), half, x.size(2), x.size(3)}, x.options(), at::MemoryFormat::ChannelsLast);

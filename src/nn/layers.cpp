@@ -7,6 +7,21 @@
 
 namespace lightswitch::nn {
 
+void Run::require_finite(const std::string& layer, const at::Tensor& y) {
+  if (at::isfinite(y).all().item<bool>()) return;
+  throw NumericError("not finite",
+                     {"", layer.empty() ? "a layer with merged weights" : layer, "finite numbers", "NaN or infinity"});
+}
+
+at::Tensor Run::planned(at::Tensor y) {
+  std::erase_if(planned_, [](const auto& entry) { return entry.first.expired(); });
+  planned_.emplace_back(y.storage().getWeakStorageImpl(), static_cast<int64_t>(y.storage().nbytes()));
+  int64_t bytes = 0;
+  for (const auto& entry : planned_) bytes += entry.second;
+  peak_bytes_ = std::max(peak_bytes_, bytes);
+  return y;
+}
+
 void require_input(const at::Tensor& x, const char* name, int64_t channels, int64_t multiple) {
   const bool fits = x.defined() && x.dim() == 4 && x.is_floating_point() && x.numel() > 0 && x.size(1) == channels &&
                     x.size(2) % multiple == 0 && x.size(3) % multiple == 0;
@@ -19,23 +34,29 @@ void require_input(const at::Tensor& x, const char* name, int64_t channels, int6
 }
 
 at::Tensor enter(Run& run, const at::Tensor& x, at::ScalarType dtype, c10::Device device) {
-  if (run.counting()) return x;
+  if (run.counting()) return run.planned(at::empty(x.sizes(), x.options().dtype(dtype)));
   return x.to(device, dtype).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 at::Tensor leave(Run& run, const at::Tensor& x) {
-  if (run.counting()) return x;
+  if (run.counting()) {
+    const auto wide = [&] { return run.planned(at::empty(x.sizes(), x.options().dtype(at::kFloat))); };
+    const at::Tensor converted = x.scalar_type() == at::kFloat ? x : wide();
+    return wide();  // contiguous
+  }
   return x.to(at::kCPU, at::kFloat).contiguous();
 }
 
 at::Tensor pixel_shuffle(Run& run, const at::Tensor& x, int64_t factor) {
   run.checkpoint();
-  return at::pixel_shuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor y = at::pixel_shuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
+  return run.counting() ? run.planned(std::move(y)) : y;
 }
 
 at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor) {
   run.checkpoint();
-  return at::pixel_unshuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor y = at::pixel_unshuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
+  return run.counting() ? run.planned(std::move(y)) : y;
 }
 
 at::Tensor upsample_bilinear(Run& run, const at::Tensor& x) {
@@ -44,8 +65,8 @@ at::Tensor upsample_bilinear(Run& run, const at::Tensor& x) {
 }
 
 at::Tensor activate(Run& run, at::Tensor x, Activation act) {
-  if (run.counting()) return x;
-  const bool in_place = is_sole_owner(x);
+  const bool in_place = act == Activation::none || is_sole_owner(x);
+  if (run.counting()) return in_place ? x : run.planned(at::empty_like(x));
   switch (act) {
     case Activation::relu:
       return in_place ? x.relu_() : at::relu(x);
@@ -60,7 +81,7 @@ at::Tensor activate(Run& run, at::Tensor x, Activation act) {
 }
 
 at::Tensor add(Run& run, at::Tensor a, const at::Tensor& b) {
-  if (run.counting()) return a;
+  if (run.counting()) return is_sole_owner(a) ? a : run.planned(at::empty_like(a));
   return is_sole_owner(a) ? a.add_(b) : at::add(a, b);
 }
 

@@ -50,6 +50,9 @@ class Conv2d {
   const ConvShape& shape() const { return shape_; }
 
  private:
+  at::Tensor compute(Run& run, const at::Tensor& x, const at::Tensor& residual) const;
+
+  std::string name_;                          // empty when the weights are nobody's in the file
   std::shared_ptr<const PackedConv> packed_;  // null where oneDNN does not serve; then the tensors below do
   at::Tensor weight_, bias_;
   ConvShape shape_;
@@ -65,6 +68,7 @@ class UpsampleConv2d {
   at::Tensor operator()(Run& run, const at::Tensor& x) const;
 
  private:
+  std::string name_;
   std::shared_ptr<const PackedConv> packed_;  // as in Conv2d
   at::Tensor weight_, bias_;
   int64_t in_ = 0, out_ = 0;
@@ -83,9 +87,11 @@ class GroupNorm {
   at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
+  at::Tensor compute(Run& run, at::Tensor x) const;
   at::Tensor statistics(const at::Tensor& x) const;
   at::Tensor on_device(Run& run, const at::Tensor& x, const at::Tensor& statistics) const;
 
+  std::string name_;
   at::Tensor weight_, bias_;
   int64_t groups_ = 0;
   double eps_ = 0;
@@ -102,6 +108,9 @@ class RmsNorm2d {
   at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
+  at::Tensor compute(Run& run, at::Tensor x) const;
+
+  std::string name_;
   at::Tensor weight_, bias_;
   double eps_ = 0;
   Activation act_ = Activation::none;

@@ -31,7 +31,11 @@ at::Tensor relu_linear_attention(Run& run, std::vector<at::Tensor>&& qkv, int64_
   const int64_t pixels = height * width, heads = channels / head_size, scales = static_cast<int64_t>(qkv.size());
   if (run.counting()) {
     run.add_macs(batch * scales * channels * 2 * (head_size + 1) * pixels);
-    return at::empty({batch, scales * channels, height, width}, first.options());
+    // In fp32 first: the result, and one scale's input.
+    const auto wide = first.options().dtype(at::kFloat);
+    const at::Tensor result = run.planned(at::empty({batch, scales * channels, height, width}, wide));
+    const at::Tensor part = run.planned(at::empty(first.sizes(), wide));
+    return run.planned(at::empty(result.sizes(), first.options()));
   }
   const at::Tensor out = at::empty({batch, pixels, scales, heads, head_size}, first.options().dtype(at::kFloat));
   for (int64_t s = 0; s < scales; ++s) {

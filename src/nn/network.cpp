@@ -30,6 +30,16 @@ at::Tensor Network<Interface>::forward(const at::Tensor& input, std::stop_token 
 }
 
 template <typename Interface>
+std::string Network<Interface>::first_non_finite_layer(const at::Tensor& input, std::stop_token stop) const {
+  try {
+    compute(Run::trace(std::move(stop)), input);
+  } catch (const NumericError& error) {
+    return error.detail().field;
+  }
+  return {};
+}
+
+template <typename Interface>
 NormStatistics Network<Interface>::measure(const at::Tensor& input, std::stop_token stop) const {
   NormStatistics statistics;
   compute(Run::measure(statistics, std::move(stop)), input);
@@ -43,11 +53,22 @@ at::Tensor Network<Interface>::forward_with(const NormStatistics& statistics, co
 }
 
 template <typename Interface>
-int64_t Network<Interface>::macs(int64_t height, int64_t width) const {
+Run Network<Interface>::count(int64_t height, int64_t width) const {
   const int64_t channels = std::is_same_v<Interface, Decoder> ? spec_.channels : 3;
   Run run = Run::count();
-  pass(run, at::empty({1, channels, height, width}, at::kMeta));
-  return run.macs();
+  const at::Tensor input = at::empty({1, channels, height, width}, at::kMeta);
+  leave(run, pass(run, enter(run, input, scalar_type(info_.dtype), device_)));
+  return run;
+}
+
+template <typename Interface>
+int64_t Network<Interface>::macs(int64_t height, int64_t width) const {
+  return count(height, width).macs();
+}
+
+template <typename Interface>
+std::optional<int64_t> Network<Interface>::activation_bytes(int64_t height, int64_t width) const {
+  return count(height, width).peak_bytes();
 }
 
 template class Network<Decoder>;

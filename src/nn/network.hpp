@@ -2,6 +2,8 @@
 
 #include <lightswitch/decoder.hpp>
 
+#include <optional>
+
 #include "nn/layers.hpp"
 
 namespace lightswitch::nn {
@@ -15,7 +17,9 @@ class Network : public Interface, private SharedNorms {
   const LatentSpec& spec() const final { return spec_; }
   const NetworkInfo& info() const final { return info_; }
   at::Tensor forward(const at::Tensor& input, std::stop_token stop) const final;
+  std::string first_non_finite_layer(const at::Tensor& input, std::stop_token stop) const;
   int64_t macs(int64_t height, int64_t width) const final;
+  std::optional<int64_t> activation_bytes(int64_t height, int64_t width) const;
   /// Of decoders; pictures that are encoded are never cut into tiles.
   const SharedNorms* shared_norms() const { return this; }
 
@@ -32,6 +36,7 @@ class Network : public Interface, private SharedNorms {
  private:
   NormStatistics measure(const at::Tensor& input, std::stop_token stop) const final;
   at::Tensor forward_with(const NormStatistics& statistics, const at::Tensor& input, std::stop_token stop) const final;
+  Run count(int64_t height, int64_t width) const;
   at::Tensor compute(Run run, const at::Tensor& input) const;
 
   c10::Device device_;

@@ -40,7 +40,8 @@ at::Tensor pooled(const at::Tensor& statistics) {
 
 GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t channels, int64_t groups, double eps,
                      Activation act, Over over)
-    : weight_(taken(loader, name + ".weight", channels)),
+    : name_(loader.full_name(name)),
+      weight_(taken(loader, name + ".weight", channels)),
       bias_(taken(loader, name + ".bias", channels)),
       groups_(groups),
       eps_(eps),
@@ -49,7 +50,11 @@ GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t chan
 
 at::Tensor GroupNorm::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
-  if (run.counting()) return x;
+  if (run.counting()) return is_sole_owner(x) ? x : run.planned(at::empty_like(x));
+  return run.made(name_, compute(run, std::move(x)));
+}
+
+at::Tensor GroupNorm::compute(Run& run, at::Tensor x) const {
   if (x.is_cpu() && !x.is_contiguous(at::MemoryFormat::ChannelsLast)) x = x.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor shared = run.norm_statistics([&] { return statistics(x); });
   if (!x.is_cpu()) return on_device(run, x, shared);
@@ -72,14 +77,19 @@ at::Tensor GroupNorm::on_device(Run& run, const at::Tensor& x, const at::Tensor&
 }
 
 RmsNorm2d::RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t channels, double eps, Activation act)
-    : weight_(taken(loader, name + ".weight", channels)),
+    : name_(loader.full_name(name)),
+      weight_(taken(loader, name + ".weight", channels)),
       bias_(taken(loader, name + ".bias", channels)),
       eps_(eps),
       act_(act) {}
 
 at::Tensor RmsNorm2d::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
-  if (run.counting()) return x;
+  if (run.counting()) return is_sole_owner(x) ? x : run.planned(at::empty_like(x));
+  return run.made(name_, compute(run, std::move(x)));
+}
+
+at::Tensor RmsNorm2d::compute(Run& run, at::Tensor x) const {
   if (!x.is_cpu()) {
     const at::Tensor wide = x.to(at::kFloat);
     const at::Tensor scale = at::rsqrt(at::mean(wide * wide, {1}, true) + eps_);

@@ -19,7 +19,7 @@ at::Tensor phase_weights(const at::Tensor& weight) {
 }  // namespace
 
 UpsampleConv2d::UpsampleConv2d(WeightLoader& loader, const std::string& name, int64_t in, int64_t out, bool bias)
-    : in_(in), out_(out) {
+    : name_(loader.full_name(name)), in_(in), out_(out) {
   const at::Tensor weight = loader.take(name + ".weight", {out, in, 3, 3});
   const auto options = weight.options().dtype(loader.dtype()).device(loader.device());
   weight_ = phase_weights(weight).to(options);
@@ -35,10 +35,9 @@ at::Tensor UpsampleConv2d::operator()(Run& run, const at::Tensor& x) const {
   run.checkpoint();
   if (run.counting()) {
     run.add_macs(x.size(0) * 4 * x.size(2) * x.size(3) * out_ * in_ * 9);
-    return at::empty({x.size(0), out_, 2 * x.size(2), 2 * x.size(3)}, x.options());
+    return run.planned(at::empty({x.size(0), out_, 2 * x.size(2), 2 * x.size(3)}, x.options()));
   }
-  if (packed_) return (*packed_)(run, x);
-  return at::conv_transpose2d(x, weight_, bias_, 2, 1);
+  return run.made(name_, packed_ ? (*packed_)(run, x) : at::conv_transpose2d(x, weight_, bias_, 2, 1));
 }
 
 }  // namespace lightswitch::nn

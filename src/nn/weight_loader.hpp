@@ -44,6 +44,8 @@ class WeightLoader {
   /// this one: take() then reports it.
   int64_t axis_of(const std::string& name, size_t axis, int64_t fallback) const;
   int64_t axis_of_absolute(const std::string& name, size_t axis, int64_t fallback) const;
+  /// What take(name) looks for in the file.
+  std::string full_name(const std::string& name) const { return stored_name(prefix_ + name); }
   /// Marks a stored tensor as known and unneeded ("num_batches_tracked").
   void ignore(const std::string& name);
 

@@ -168,9 +168,12 @@ TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const 
 void TextToImage::decode(TextToImageResult& result, const TextToImageOptions& options,
                          const TextToImageCallbacks& callbacks, std::stop_token stop) const {
   Stopwatch watch;
-  result.images = lightswitch::decode(
-      *parts_.decoder, result.latents,
-      {.kind = LatentKind::diffusion, .tiles = options.tiles, .progress = callbacks.tile, .stop = stop});
+  result.images = lightswitch::decode(*parts_.decoder, result.latents,
+                                      {.kind = LatentKind::diffusion,
+                                       .tiles = options.tiles,
+                                       .wider = callbacks.wider,
+                                       .progress = callbacks.tile,
+                                       .stop = stop});
   result.timings.add("decode", watch.ms());
   result.timings.peak_bytes = peak_resident_bytes();
 }

@@ -162,9 +162,8 @@ TEST_F(BadInput, UnexpectedTensor) {
 }
 
 TEST_F(BadInput, MisshapenTensor) {
-  const std::string text = decoder_failure(changed_weights([](auto& weights) {
-    weights["decoder.layers.5.conv.2.weight"] = at::zeros({8, 7, 3, 3});
-  }));
+  const std::string text = decoder_failure(
+      changed_weights([](auto& weights) { weights["decoder.layers.5.conv.2.weight"] = at::zeros({8, 7, 3, 3}); }));
   EXPECT_TRUE(contains(text, "layers.5.conv.2.weight"));
   EXPECT_TRUE(contains(text, "[8, 8, 3, 3]"));
   EXPECT_TRUE(contains(text, "[8, 7, 3, 3]"));

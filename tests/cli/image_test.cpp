@@ -196,10 +196,41 @@ TEST_F(ImageCommand, ADecoderMayBeAFileAndCarryItsOwnDtype) {
   EXPECT_TRUE(close(picture("a.png"), picture("b.png"), 0));
 }
 
+TEST_F(ImageCommand, NumbersThatOverflowAreToldAndTriedInFp32UnlessStrict) {
+  auto tensors = testing::tiny_autoencoder(1);
+  tensors["decoder.layers.12.bias"] = at::full({3}, INFINITY);  // too much for fp32, too
+  save_safetensors(folder_ / "steep.safetensors", tensors);
+  const std::string spec = at("steep.safetensors") + ",dtype=bf16,latent-kind=diffusion";
+  const CommandRun run = image({"--decoder", spec}, "a.png");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "overflow in bf16"));
+  EXPECT_TRUE(contains(run.err, "decoding again in fp32"));
+  EXPECT_TRUE(contains(run.err, "overflow in fp32"));
+  EXPECT_TRUE(contains(run.err, "first after decoder.layers.12"));
+  const CommandRun strict = image({"--decoder", spec, "--strict-dtype"}, "b.png");
+  EXPECT_EQ(strict.code, 1);
+  EXPECT_TRUE(contains(strict.err, "overflow in bf16"));
+  EXPECT_FALSE(contains(strict.err, "again"));
+}
+
 TEST_F(ImageCommand, TilesDoNotChangeThePicture) {
   make({"-W", "96", "-H", "64"}, "whole.png");
   make({"-W", "96", "-H", "64", "--vae-tiling", "--vae-tile-size", "4"}, "tiled.png");
   EXPECT_TRUE(close(picture("whole.png"), picture("tiled.png"), 1.01 / 255));
+}
+
+TEST_F(ImageCommand, TilesAreChosenToFitTheMemory) {
+  make({"-W", "512", "-H", "512"}, "whole.png");
+  const CommandRun run = image({"-W", "512", "-H", "512", "--max-memory", "10M", "--json", "-"}, "tiled.png");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto json = testing::json_of(run);
+  EXPECT_GT(json["tiles"]["size"], 0);
+  EXPECT_LT(json["tiles"]["size"], 64);
+  EXPECT_TRUE(contains(run.err, "tiles of"));
+  EXPECT_TRUE(close(picture("whole.png"), picture("tiled.png"), 1.01 / 255));
+  const CommandRun never = image({"-W", "512", "-H", "512", "--max-memory", "1M"}, "b.png");
+  EXPECT_EQ(never.code, 1);
+  EXPECT_TRUE(contains(never.err, "max_memory"));
 }
 
 TEST_F(ImageCommand, SavedLatentsDecodeToTheSamePicture) {

@@ -16,7 +16,7 @@ using testing::CommandRun;
 using testing::contains;
 using testing::run_command;
 
-const std::vector<std::string> kCommands{"image", "decode", "encode", "decoders", "inspect"};
+const std::vector<std::string> kCommands{"image", "decode", "encode", "compare", "decoders", "inspect"};
 
 TEST(Usage, HelpGoesToStandardOutputAndSucceeds) {
   const CommandRun run = run_command({"--help"});
@@ -108,6 +108,9 @@ TEST(Usage, ValuesOutOfRangeSayWhatIsExpectedAndFound) {
   EXPECT_TRUE(contains(image({"-b", "0"}), "batch_count"));
   EXPECT_TRUE(contains(image({"--preview-interval", "0"}), "--preview-interval"));
   EXPECT_TRUE(contains(image({"--vae-tile-size", "0"}), "--vae-tile-size"));
+  EXPECT_TRUE(contains(image({"--vae-tile-overlap", "1"}), "--vae-tile-overlap"));
+  for (const char* size : {"much", "-2G", "0", "2T", "1GG", "nan"})
+    EXPECT_TRUE(contains(image({"--max-memory", size}), "--max-memory: not a size")) << size;
   EXPECT_TRUE(contains(image({"--strength", "0.5"}), "--init-img"));
   EXPECT_TRUE(contains(image({"--dtype", "fp8"}), "expected auto, fp32, bf16 or fp16, found fp8"));
   EXPECT_TRUE(contains(image({"--color", "pink"}), "found pink"));

@@ -176,6 +176,61 @@ TEST(Decode, ChecksWhatTheDecoderReturns) {
   EXPECT_EQ(expect_error<NumericError>([&] { decode(decoder, at::zeros({1, 4, 4, 4})); }).detail().field, "picture");
 }
 
+/// Multiplies by 1e4 twice and takes it back, in its dtype: too much for fp16.
+class SteepDecoder final : public Decoder {
+ public:
+  explicit SteepDecoder(DType dtype) {
+    spec_ = fake_spec();
+    spec_.factor = 1;
+    spec_.output_range = OutputRange::unit;
+    info_.dtype = dtype;
+  }
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  at::Tensor forward(const at::Tensor& z, std::stop_token) const override {
+    const auto x = z.slice(1, 0, 3).to(info_.dtype == DType::fp16 ? at::kHalf : at::kFloat);
+    return (x * 1e4 * 1e4 / 1e4 / 1e4).to(at::kFloat);
+  }
+  int64_t macs(int64_t, int64_t) const override { return 0; }
+  std::string first_non_finite_layer(const at::Tensor&, std::stop_token) const override { return "second"; }
+
+ private:
+  LatentSpec spec_;
+  NetworkInfo info_;
+};
+
+TEST(Decode, NumbersThatOverflowAreDecodedAgainInAWiderDtype) {
+  const auto latents = at::full({2, 4, 3, 5}, 0.5);
+  std::string told;
+  const OpenWider wider = [&](const NumericError& error) {
+    told = error.what();
+    return std::make_shared<SteepDecoder>(DType::fp32);
+  };
+  const auto pictures = decode(SteepDecoder(DType::fp16), latents, {.wider = wider});
+  EXPECT_TRUE(at::equal(pictures, decode(SteepDecoder(DType::fp32), latents)));
+  EXPECT_TRUE(contains(told, "fp16"));
+  EXPECT_TRUE(contains(told, "first after second"));
+}
+
+TEST(Decode, NumbersThatOverflowAreAnErrorWhereNothingWiderIs) {
+  const auto latents = at::full({1, 4, 3, 5}, 0.5);
+  const SteepDecoder decoder(DType::fp16);
+  expect_error<NumericError>([&] { decode(decoder, latents); });
+  expect_error<NumericError>([&] { decode(decoder, latents, {.wider = [](auto&) { return nullptr; }}); });
+  const OpenWider no_wider = [](auto&) { return std::make_shared<SteepDecoder>(DType::fp16); };
+  expect_error<NumericError>([&] { decode(decoder, latents, {.wider = no_wider}); });
+}
+
+TEST(Decode, BadLatentsAreNoMatterOfTheDtype) {
+  bool asked = false;
+  const OpenWider wider = [&](auto&) {
+    asked = true;
+    return std::make_shared<SteepDecoder>(DType::fp32);
+  };
+  expect_error<NumericError>([&] { decode(SteepDecoder(DType::fp16), at::full({1, 4, 3, 5}, NAN), {.wider = wider}); });
+  EXPECT_FALSE(asked);
+}
+
 TEST(Decode, ApproximateTilesAreRefusedWhereTheyCannotBeOrAreNotWanted) {
   LatentSpec spec = fake_spec();
   spec.global_operations = true;

@@ -361,6 +361,17 @@ TEST(Taming, RefusesInputOfAnotherShape) {
                "multiples of 8"));
 }
 
+TEST(Taming, TheFirstLayerThatOverflowsIsNamed) {
+  const testing::ReferenceCase stored = stored_case("taming");
+  const at::Tensor latents = stored.decoder_input;
+  EXPECT_EQ(taming::family().make_decoder(stored.request)->first_non_finite_layer(latents), "");
+  Tensors tensors = tensors_of(*stored.request.weights);
+  const std::string steep = "decoder.layers.18";
+  tensors[steep + ".bias"] = at::full_like(tensors[steep + ".bias"], INFINITY);
+  const auto decoder = taming::family().make_decoder(with_tensors(stored.request, tensors));
+  EXPECT_EQ(decoder->first_non_finite_layer(latents), steep);
+}
+
 TEST(TamingFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
   const NetworkRequest request = stored_case("taming").request;
   Tensors tensors = tensors_of(*request.weights);

@@ -82,5 +82,19 @@ TEST(Checkpoint, ThrowsOnceAStopIsRequested) {
   EXPECT_THROW(conv(run, at::ones({1, 1, 2, 2})), Cancelled);
 }
 
+TEST(PlannedMemory, FollowsTensorsAsTheyComeAndGo) {
+  nn::Run run = nn::Run::count();
+  const auto plan = [&](int64_t floats) { return run.planned(at::empty({floats}, at::kMeta)); };
+  at::Tensor a = plan(100), b = plan(50);
+  EXPECT_EQ(run.peak_bytes(), 600);
+  a = at::Tensor();
+  const at::Tensor c = plan(80);
+  EXPECT_EQ(run.peak_bytes(), 600);
+  const at::Tensor view = b.narrow(0, 0, 1);
+  b = at::Tensor();  // the view keeps it
+  const at::Tensor d = plan(30);
+  EXPECT_EQ(run.peak_bytes(), 640);
+}
+
 }  // namespace
 }  // namespace lightswitch::nn

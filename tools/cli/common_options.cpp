@@ -8,6 +8,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cmath>
 
 namespace lightswitch::cli {
 
@@ -54,6 +55,12 @@ void add_tiling_options(CLI::App& command, TilingOptions& options) {
       .add_flag("--exact-tiles", options.only_exact,
                 "Decode in tiles, and refuse a decoder whose tiles would be approximate")
       ->group(group);
+  command
+      .add_option("--max-memory", options.max_memory,
+                  "What decoding one picture may take, weights not counted: 2G, 512M. The picture is decoded whole "
+                  "where it fits, else in the largest tiles that do, which is said on standard error")
+      ->type_name("SIZE")
+      ->group(group);
   command.add_option("--vae-tile-size", options.size, "Edge of a tile in latents (default: 64)")
       ->type_name("N")
       ->group(group);
@@ -62,6 +69,14 @@ void add_tiling_options(CLI::App& command, TilingOptions& options) {
                   "Share of an approximate tile's edge that is blended with its neighbour, 0 to 0.9 (default: 0.25)")
       ->type_name("X")
       ->group(group);
+}
+
+void add_strict_dtype_option(CLI::App& command, bool& strict) {
+  command
+      .add_flag("--strict-dtype", strict,
+                "Fail when numbers overflow in the decoder's dtype; without it, the decode is repeated in fp32 and a "
+                "warning says so")
+      ->group("Decoder");
 }
 
 TileOptions TilingOptions::checked() const {
@@ -73,7 +88,35 @@ TileOptions TilingOptions::checked() const {
     throw UsageError("out of range", {"", "--vae-tile-overlap", "0 … 0.9", std::to_string(overlap)});
   }
   if (!enabled && !only_exact) tiles.size = 0;
+  if (!max_memory.empty()) parse_bytes("--max-memory", max_memory);
   return tiles;
+}
+
+TileOptions TilingOptions::fitted(const Decoder& decoder, int64_t height, int64_t width) const {
+  const TileOptions wanted = checked();
+  if (max_memory.empty()) return wanted;
+  return fitting_tiles(decoder, height, width, parse_bytes("--max-memory", max_memory), wanted);
+}
+
+int64_t parse_bytes(const std::string& option, const std::string& text) {
+  const auto refuse = [&] {
+    return UsageError("not a size", {"", option, "a number with K, M or G behind it, such as 2G or 512M", text});
+  };
+  size_t digits = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &digits);
+  } catch (const std::logic_error&) {
+    throw refuse();
+  }
+  std::string unit = text.substr(digits);
+  if (unit.ends_with("iB")) unit.resize(unit.size() - 2);
+  if (unit.ends_with("B")) unit.resize(unit.size() - 1);
+  const size_t power = std::string(" KMG").find(unit.empty() ? ' ' : unit.front());
+  if (power == std::string::npos || unit.size() > 1) throw refuse();
+  const double bytes = value * std::pow(1024.0, static_cast<double>(power));
+  if (!(bytes >= 1 && bytes < 1e18)) throw refuse();
+  return static_cast<int64_t>(bytes);
 }
 
 DType checked_dtype(const CommonOptions& options) {

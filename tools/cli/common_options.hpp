@@ -39,16 +39,25 @@ using Job = std::function<void(Session&)>;
 /// Adds the common options to a subcommand. `network` adds those that matter only where a network runs.
 void add_common_options(CLI::App& command, CommonOptions& options, bool network);
 
+/// --strict-dtype, for subcommands that decode.
+void add_strict_dtype_option(CLI::App& command, bool& strict);
+
 /// --vae-tiling and its kin, for subcommands that decode.
 struct TilingOptions {
   bool enabled = false;
   bool only_exact = false;
   int64_t size = 64;
   double overlap = TileOptions{}.overlap;
+  std::string max_memory;
 
-  /// @throws UsageError.
+  /// What was asked for, without regard to --max-memory. @throws UsageError, for --max-memory too.
   TileOptions checked() const;
+  /// checked(), made smaller until a decode of these latents [N, C, h, w] stays within --max-memory.
+  /// @throws UsageError, UnsupportedError.
+  TileOptions fitted(const Decoder& decoder, int64_t height, int64_t width) const;
 };
+/// "512M" in bytes. @throws UsageError naming the option.
+int64_t parse_bytes(const std::string& option, const std::string& text);
 void add_tiling_options(CLI::App& command, TilingOptions& options);
 
 /// @throws UsageError for a device or dtype that does not exist, UnsupportedError for one that this build cannot use.

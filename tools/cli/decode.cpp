@@ -25,6 +25,7 @@ struct DecodeArguments {
   std::optional<double> scaling_factor;
   int64_t repeat = 1;
   TilingOptions tiling;
+  bool strict_dtype = false;
   bool disable_image_metadata = false;
   std::string output;
 };
@@ -52,10 +53,11 @@ ImageText metadata(const RunReport& report, const LatentFile& latents, const Com
 }
 
 at::Tensor timed_decode(const Decoder& decoder, const LatentFile& latents, const DecodeArguments& arguments,
-                        Session& session, Timings& timings) {
+                        const TileOptions& tiles, const OpenWider& wider, Session& session, Timings& timings) {
   DecodeOptions options;
   options.kind = latents.kind;
-  options.tiles = arguments.tiling.checked();
+  options.tiles = tiles;
+  options.wider = wider;
   options.stop = session.stop();
   options.progress = [&session](int64_t done, int64_t total) { session.progress().update("decode", done, total); };
   at::Tensor pictures;
@@ -84,12 +86,15 @@ void decode_file(const DecodeArguments& arguments, Session& session) {
   NetworkLookup networks(session, arguments.model);
   const auto decoder = networks.decoder(report.network);
   report.info = decoder->info();
-  tell_tiles(report, arguments.tiling.checked(), decoder->spec(), session);
+  const int64_t height = latents.latents.size(-2), width = latents.latents.size(-1);
+  const TileOptions tiles = arguments.tiling.fitted(*decoder, height, width);
+  tell_tiles(report, tiles, decoder->spec(), session);
   require_same_space(latents, arguments.latents, decoder->spec());
   report.timings.add("load", load_watch.ms());
   session.check_stop();
 
-  const at::Tensor pictures = timed_decode(*decoder, latents, arguments, session, report.timings);
+  const OpenWider wider = arguments.strict_dtype ? OpenWider() : networks.in_fp32(report.network, report.info);
+  const at::Tensor pictures = timed_decode(*decoder, latents, arguments, tiles, wider, session, report.timings);
   const Stopwatch write_watch;
   const auto names = output_names(arguments.output, pictures.size(0));
   for (size_t i = 0; i < names.size(); ++i) {
@@ -139,6 +144,7 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
       ->type_name("X")
       ->group("Decoder");
   add_tiling_options(*command, to->tiling);
+  add_strict_dtype_option(*command, to->strict_dtype);
   command
       ->add_option("-o,--output", to->output,
                    "Picture file: .png .jpg .jpeg .webp .ppm, or .pfm .npy for floats. With several pictures %04d "

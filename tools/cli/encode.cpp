@@ -6,15 +6,14 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
+#include "cli/picture_input.hpp"
 #include "cli/report.hpp"
 #include "cli/subcommands.hpp"
-#include "core/nearest_word.hpp"
 #include "core/stopwatch.hpp"
 
 namespace lightswitch::cli {
@@ -27,27 +26,8 @@ struct EncodeArguments {
   std::string output;
 };
 
-/// The pictures of a folder by name, or the one file.
-std::vector<std::filesystem::path> picture_files(const std::filesystem::path& input) {
-  if (!std::filesystem::is_directory(input)) return {input};
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(input))
-    if (entry.is_regular_file() && is_image_name(entry.path())) files.push_back(entry.path());
-  if (files.empty())
-    throw FileError("no pictures in this folder",
-                    {input.string(), "", "files that end in " + join_words(image_extensions()), "none"});
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 std::string size_text(const at::Tensor& picture) {
   return std::to_string(picture.size(2)) + "x" + std::to_string(picture.size(1));
-}
-
-/// Edge pixels repeated up to the next multiple: what decode crops away again.
-at::Tensor pad_to(const at::Tensor& picture, int64_t factor) {
-  const auto missing = [factor](int64_t length) { return (factor - length % factor) % factor; };
-  return at::replication_pad2d(picture.unsqueeze(0), {0, missing(picture.size(2)), 0, missing(picture.size(1))});
 }
 
 LatentFile encode_pictures(const std::vector<std::filesystem::path>& files, const Encoder& encoder, LatentKind kind,

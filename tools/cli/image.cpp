@@ -80,6 +80,7 @@ void add_decoder_options(CLI::App& command, ImageArguments& to) {
       ->type_name("SPEC")
       ->group(group);
   add_tiling_options(command, to.tiling);
+  add_strict_dtype_option(command, to.strict_dtype);
   command
       .add_option(
           "--preview", to.preview,

@@ -100,7 +100,10 @@ class ImageJob {
                                            output_names(arguments_.preview_path, 1).front());
     }
     report_.info = parts.decoder->info();
+    const int64_t factor = parts.decoder->spec().factor;
+    options_.tiles = arguments_.tiling.fitted(*parts.decoder, options_.height / factor, options_.width / factor);
     tell_tiles(report_, options_.tiles, parts.decoder->spec(), session_);
+    if (!arguments_.strict_dtype) callbacks_.wider = networks_.in_fp32(report_.network, report_.info);
     pipeline_ = std::make_unique<TextToImage>(std::move(parts));
     report_.timings.add("load", watch.ms());
     session_.check_stop();

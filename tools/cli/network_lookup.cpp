@@ -37,6 +37,18 @@ std::shared_ptr<const Decoder> NetworkLookup::decoder(std::string& spec) {
   return decoder;
 }
 
+OpenWider NetworkLookup::in_fp32(const std::string& spec, NetworkInfo& info) {
+  return [this, spec, &info](const NumericError& error) -> std::shared_ptr<const Decoder> {
+    if (info.dtype == DType::fp32) return nullptr;
+    session_.warn(std::string(error.what()) + "; decoding again in fp32");
+    NetworkSpec parsed = parse_spec(spec);
+    parsed.options["dtype"] = "fp32";
+    auto decoder = open_decoder(parsed, context(parsed));
+    info = decoder->info();
+    return decoder;
+  };
+}
+
 std::shared_ptr<const Encoder> NetworkLookup::encoder(std::string& spec) {
   if (spec.empty()) {
     spec = package().default_encoder();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <lightswitch/decode.hpp>
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/model_package.hpp>
@@ -24,6 +25,9 @@ class NetworkLookup {
   /// `spec` empty: the package's default. @throws UsageError when the text of the SPEC is wrong, else as
   /// open_decoder().
   std::shared_ptr<const Decoder> decoder(std::string& spec);
+  /// For a decoder that overflows: the same SPEC in fp32, and a warning; null where fp32 was in use. `info` becomes
+  /// that of the decoder in use.
+  OpenWider in_fp32(const std::string& spec, NetworkInfo& info);
   std::shared_ptr<const Encoder> encoder(std::string& spec);
 
  private:

@@ -38,7 +38,7 @@ void tell_tiles(RunReport& report, const TileOptions& tiles, const LatentSpec& s
   if (tiles.size == 0) return;
   const std::string size = "tiles of " + std::to_string(tiles.size) + " latents";
   if (report.exact)
-    session.detail(size + ": exact");
+    session.note(size + ", exact");
   else
     session.warn(size + " are approximate with this decoder: it looks at the whole picture at once");
 }

@@ -109,6 +109,7 @@ int run(int argc, const char* const* argv, Terminal terminal, std::stop_token st
   add_image_command(app, common, job);
   add_decode_command(app, common, job);
   add_encode_command(app, common, job);
+  add_compare_command(app, common, job);
   add_decoders_command(app, common, job);
   add_inspect_command(app, common, job);
 

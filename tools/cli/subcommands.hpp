@@ -11,6 +11,7 @@ namespace lightswitch::cli {
 void add_image_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_decode_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_encode_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_compare_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_decoders_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_inspect_command(CLI::App& app, CommonOptions& common, Job& job);
 

@@ -1,0 +1,218 @@
+#include <ATen/ATen.h>
+#include <lightswitch/decode.hpp>
+#include <lightswitch/error.hpp>
+#include <lightswitch/media/image_io.hpp>
+#include <lightswitch/metrics.hpp>
+#include <lightswitch/torchscript.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/comparison.hpp"
+#include "cli/network_lookup.hpp"
+#include "cli/picture_input.hpp"
+#include "cli/report.hpp"
+#include "cli/subcommands.hpp"
+#include "core/peak_memory.hpp"
+#include "core/stopwatch.hpp"
+
+namespace lightswitch::cli {
+namespace {
+
+struct CompareArguments {
+  std::string input;
+  std::string model, encoder;
+  std::vector<std::string> decoders;
+  std::string lpips;
+  int64_t repeat = 3, shown = 12;
+  std::string output;
+};
+
+/// Latents of one picture, and the picture where there is one.
+struct Item {
+  std::string name;
+  LatentFile latents;
+  at::Tensor original;
+};
+
+bool is_latent_file(const std::filesystem::path& input) {
+  return input.extension() == ".safetensors";
+}
+
+std::vector<Item> items_of_latents(const std::string& file) {
+  const LatentFile all = read_latents(file);
+  std::vector<Item> items;
+  for (int64_t i = 0; i < all.latents.size(0); ++i) {
+    Item item{"latents " + std::to_string(i), all, {}};
+    item.latents.latents = all.latents.narrow(0, i, 1);
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+std::vector<Item> items_of_pictures(const CompareArguments& arguments, NetworkLookup& networks, Session& session) {
+  const auto files = picture_files(arguments.input);
+  std::string spec_text = arguments.encoder;
+  const auto encoder = networks.encoder(spec_text);
+  const LatentSpec& spec = encoder->spec();
+  std::vector<Item> items;
+  for (const auto& file : files) {
+    session.check_stop();
+    const at::Tensor picture = read_image(file);
+    Item item{file.filename().string(), {}, picture};
+    item.latents.latents = encode(*encoder, pad_to(picture, spec.factor), LatentKind::diffusion, session.stop());
+    item.latents.space = spec.space;
+    item.latents.scaling_factor = spec.scaling_factor;
+    item.latents.width = picture.size(2);
+    item.latents.height = picture.size(1);
+    items.push_back(std::move(item));
+    session.progress().update("encode", static_cast<int64_t>(items.size()), static_cast<int64_t>(files.size()));
+  }
+  return items;
+}
+
+at::Tensor cropped(const at::Tensor& picture, const LatentFile& latents) {
+  return picture.narrow(1, 0, std::min(latents.height.value_or(picture.size(1)), picture.size(1)))
+      .narrow(2, 0, std::min(latents.width.value_or(picture.size(2)), picture.size(2)));
+}
+
+class Compare {
+ public:
+  Compare(const CompareArguments& arguments, Session& session)
+      : arguments_(arguments), session_(session), networks_(session, arguments.model) {}
+
+  void run() {
+    if (!arguments_.lpips.empty()) judge_ = load_picture_distance(arguments_.lpips);
+    const auto items = is_latent_file(arguments_.input) ? items_of_latents(arguments_.input)
+                                                        : items_of_pictures(arguments_, networks_, session_);
+    comparison_.input = arguments_.input;
+    comparison_.repeat = arguments_.repeat;
+    comparison_.reference = items.front().original.defined() ? "original" : arguments_.decoders.front();
+    for (const Item& item : items) comparison_.pictures.push_back({item.name, item.original, {}});
+    for (const std::string& spec : arguments_.decoders) decode_all(spec, items);
+    std::filesystem::create_directories(arguments_.output);
+    write_report(comparison_, arguments_.shown, arguments_.output);
+    for (const char* name : {"index.html", "sheet.png"})
+      session_.note("wrote " + (std::filesystem::path(arguments_.output) / name).string());
+    write_json(to_json(comparison_), session_);
+  }
+
+ private:
+  void decode_all(const std::string& text, const std::vector<Item>& items) {
+    std::string spec = text;
+    const auto decoder = networks_.decoder(spec);
+    ComparedDecoder result;
+    result.spec = spec;
+    result.info = decoder->info();
+    for (size_t i = 0; i < items.size(); ++i) {
+      require_same_space(items[i].latents, arguments_.input, decoder->spec());
+      ComparedPicture& picture = comparison_.pictures[i];
+      picture.decoded.push_back(decode_one(*decoder, items[i], result));
+      if (!picture.reference.defined()) picture.reference = picture.decoded.back();
+      score(picture.decoded.back(), picture.reference, result);
+      session_.progress().update(spec, static_cast<int64_t>(i) + 1, static_cast<int64_t>(items.size()));
+    }
+    const auto count = static_cast<double>(items.size());
+    for (double* sum : {&result.gmac, &result.ms, &result.psnr, &result.ssim}) *sum /= count;
+    if (result.lpips) *result.lpips /= count;
+    comparison_.decoders.push_back(std::move(result));
+  }
+
+  /// The picture; time, peak and multiply-adds go to `result`.
+  at::Tensor decode_one(const Decoder& decoder, const Item& item, ComparedDecoder& result) {
+    const at::Tensor& latents = item.latents.latents;
+    const DecodeOptions options{.kind = item.latents.kind, .stop = session_.stop()};
+    at::Tensor picture = decode(decoder, latents, options);  // warm: weights are packed for this size
+    if (!result.peak_bytes) {
+      picture = at::Tensor();
+      const PeakMemory memory;
+      picture = decode(decoder, latents, options);
+      result.peak_bytes = memory.bytes();
+    }
+    double fastest = 0;
+    for (int64_t i = 0; i < arguments_.repeat; ++i) {
+      const Stopwatch watch;
+      picture = decode(decoder, latents, options);
+      fastest = i == 0 ? watch.ms() : std::min(fastest, watch.ms());
+    }
+    result.ms += fastest;
+    result.gmac += static_cast<double>(decoder.macs(latents.size(-2), latents.size(-1))) / 1e9;
+    return cropped(picture[0], item.latents);
+  }
+
+  void score(const at::Tensor& picture, const at::Tensor& reference, ComparedDecoder& result) const {
+    result.psnr += psnr(picture, reference);
+    result.ssim += ssim(picture, reference);
+    if (judge_) result.lpips = result.lpips.value_or(0) + (*judge_)(picture, reference);
+  }
+
+  const CompareArguments& arguments_;
+  Session& session_;
+  NetworkLookup networks_;
+  std::shared_ptr<const PictureDistance> judge_;
+  Comparison comparison_;
+};
+
+void compare(const CompareArguments& arguments, Session& session) {
+  if (arguments.repeat < 1)
+    throw UsageError("out of range", {"", "--repeat", "1 or more", std::to_string(arguments.repeat)});
+  if (arguments.shown < 1)
+    throw UsageError("out of range", {"", "--shown", "1 or more", std::to_string(arguments.shown)});
+  for (const std::string& spec : arguments.decoders) parse_spec(spec);
+  if (std::filesystem::exists(arguments.output) && !std::filesystem::is_directory(arguments.output))
+    throw FileError("cannot write", {arguments.output, "", "a folder", "a file"});
+  Compare(arguments, session).run();
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& app, CommonOptions& common, Job& job) {
+  auto* command = app.add_subcommand("compare", "Decode the same latents with several decoders: a report to look at");
+  const auto to = std::make_shared<CompareArguments>();
+  command
+      ->add_option("input", to->input,
+                   "A latent file (.safetensors), a picture, or a folder of pictures, which are encoded first")
+      ->type_name("INPUT")
+      ->required();
+  command
+      ->add_option("-m,--model", to->model,
+                   "Model package that names decoders: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one "
+                   "that ships, scenes)")
+      ->type_name("DIR")
+      ->group("Decoder");
+  command
+      ->add_option("--decoder,--vae", to->decoders,
+                   "A name that `lightswitch decoders` lists, a weight file or a diffusers folder, with options after "
+                   "commas; repeat for each decoder. Without an original, the first one is the reference")
+      ->type_name("SPEC")
+      ->required()
+      ->allow_extra_args(false)
+      ->group("Decoder");
+  command->add_option("--encoder", to->encoder, "What encodes pictures (default: the model's own)")
+      ->type_name("SPEC")
+      ->group("Decoder");
+  command->add_option("--repeat", to->repeat, "Time this many decodes of each picture, take the fastest (default: 3)")
+      ->type_name("N")
+      ->group("Decoder");
+  command->add_option("--lpips", to->lpips, "TorchScript judge for the LPIPS column: forward(a, b), pictures in -1 … 1")
+      ->type_name("FILE")
+      ->group("Output");
+  command->add_option("--shown", to->shown, "Pictures in the report; all are scored (default: 12)")
+      ->type_name("N")
+      ->group("Output");
+  command->add_option("-o,--output", to->output, "Folder for index.html, which needs no other file, and sheet.png")
+      ->type_name("DIR")
+      ->required()
+      ->group("Output");
+  add_common_options(*command, common, true);
+  command->footer(
+      "Examples:\n"
+      "  lightswitch compare photos --decoder vae --decoder tae -o report\n"
+      "  lightswitch compare house.safetensors --decoder vae --decoder vit --decoder tae --lpips lpips.ts -o report");
+  command->callback([to, &job] { job = [to](Session& session) { compare(*to, session); }; });
+}
+
+}  // namespace lightswitch::cli
