@@ -12,7 +12,8 @@
 namespace lightswitch {
 
 std::span<const DecoderFamily> builtin_decoder_families() {
-  static const std::array table{kl::family(), vqgan::family(), svd::family(), vit::family(), taming::family(), projection::family()};
+  static const std::array table{kl::family(),  vqgan::family(),  svd::family(),
+                                vit::family(), taming::family(), projection::family()};
   return table;
 }
 

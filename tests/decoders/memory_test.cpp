@@ -7,6 +7,7 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/memory.hpp>
 
+#include "nn/weight_loader.hpp"
 #include "support/errors.hpp"
 #include "support/reference_case.hpp"
 #include "support/tensors.hpp"
@@ -32,6 +33,8 @@ struct MemoryCase {
 class DecodeMemory : public ::testing::TestWithParam<MemoryCase> {};
 
 TEST_P(DecodeMemory, IsPredictedWithinFifteenPercent) {
+  if (GetParam().dtype == DType::bf16 && nn::resolve_dtype(DType::automatic, c10::Device(c10::kCPU)) != DType::bf16)
+    GTEST_SKIP() << "this CPU has no bf16: LibTorch unfolds every convolution's input into memory of its own";
   recycle_large_blocks();
   const auto decoder = stored_decoder(GetParam().name, GetParam().dtype);
   const TileOptions tiles{.size = GetParam().tile};
