@@ -44,16 +44,6 @@ void require_approximate_tiles(const Decoder& decoder, const TileOptions& tiles)
         {"", "tiles.size", "0 for decoders of family " + family, std::to_string(tiles.size)});
 }
 
-}  // namespace
-
-void TileOptions::validate() const {
-  if (size < 0) throw OptionError("out of range", {"", "tiles.size", "0 or more latents", std::to_string(size)});
-  if (!(overlap >= 0 && overlap <= 0.9))
-    throw OptionError("out of range", {"", "tiles.overlap", "0 … 0.9", std::to_string(overlap)});
-}
-
-namespace {
-
 at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
   const LatentSpec& spec = decoder.spec();
   require_latents(latents, options.kind, spec);
@@ -62,7 +52,10 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
   if (tiled && spec.global_operations) require_approximate_tiles(decoder, options.tiles);
   const auto input = to_network_input(latents, options.kind, spec);
 
-  const auto checked = [&](const at::Tensor& part, at::Tensor picture) {
+  const auto forward = [&](const at::Tensor& part, const NormStatistics* shared = nullptr) {
+    if (options.stop.stop_requested()) throw Cancelled();
+    const auto picture = shared ? decoder.shared_norms()->forward_with(*shared, part, options.stop)
+                                : decoder.forward(part, options.stop);
     const std::vector<int64_t> expected = {part.size(0), 3, part.size(-2) * spec.factor, part.size(-1) * spec.factor};
     if (!picture.defined() || picture.sizes() != at::IntArrayRef(expected))
       throw TensorError("the decoder returned another shape",
@@ -70,23 +63,15 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
     if (!is_finite(picture)) throw bad_picture(decoder, part, picture, options.stop);
     return to_unit(picture, spec.output_range);
   };
-  const auto forward = [&](const at::Tensor& part) {
-    if (options.stop.stop_requested()) throw Cancelled();
-    return checked(part, decoder.forward(part, options.stop));
-  };
   const auto in_tiles = [&](const at::Tensor& one) {
     const TileOptions& tiles = options.tiles;
     if (!spec.global_operations)
-      return decode_exact_tiles(one, tiles.size, spec.halo, spec.factor, forward, options.progress);
-    const SharedNorms& norms = *decoder.shared_norms();
-    const NormStatistics statistics = norms.measure(thinned(one, tiles.size), options.stop);
+      return decode_exact_tiles(
+          one, tiles.size, spec.halo, spec.factor, [&](const at::Tensor& part) { return forward(part); },
+          options.progress);
+    const NormStatistics shared = decoder.shared_norms()->measure(thinned(one, tiles.size), options.stop);
     return decode_blended_tiles(
-        one, tiles, spec.factor,
-        [&](const at::Tensor& part) {
-          if (options.stop.stop_requested()) throw Cancelled();
-          return checked(part, norms.forward_with(statistics, part, options.stop));
-        },
-        options.progress);
+        one, tiles, spec.factor, [&](const at::Tensor& part) { return forward(part, &shared); }, options.progress);
   };
   // One picture at a time: kernels may round differently for different batch sizes, and memory stays that of one
   // picture.
@@ -101,6 +86,12 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
 }
 
 }  // namespace
+
+void TileOptions::validate() const {
+  if (size < 0) throw OptionError("out of range", {"", "tiles.size", "0 or more latents", std::to_string(size)});
+  if (!(overlap >= 0 && overlap <= 0.9))
+    throw OptionError("out of range", {"", "tiles.overlap", "0 … 0.9", std::to_string(overlap)});
+}
 
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
   const c10::InferenceMode guard;

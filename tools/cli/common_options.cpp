@@ -71,6 +71,15 @@ void add_tiling_options(CLI::App& command, TilingOptions& options) {
       ->group(group);
 }
 
+void add_model_option(CLI::App& command, std::string& model, const std::string& names, const std::string& group) {
+  command
+      .add_option("-m,--model", model,
+                  "Model package that names " + names +
+                      ": a folder, or a name in $LIGHTSWITCH_MODELS (default: the one that ships, scenes)")
+      ->type_name("DIR")
+      ->group(group);
+}
+
 void add_strict_dtype_option(CLI::App& command, bool& strict) {
   command
       .add_flag("--strict-dtype", strict,

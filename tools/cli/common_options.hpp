@@ -39,6 +39,9 @@ using Job = std::function<void(Session&)>;
 /// Adds the common options to a subcommand. `network` adds those that matter only where a network runs.
 void add_common_options(CLI::App& command, CommonOptions& options, bool network);
 
+/// -m, for subcommands that look networks up. @param names what the package is asked for: "decoders", "encoders".
+void add_model_option(CLI::App& command, std::string& model, const std::string& names, const std::string& group);
+
 /// --strict-dtype, for subcommands that decode.
 void add_strict_dtype_option(CLI::App& command, bool& strict);
 

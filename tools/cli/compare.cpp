@@ -62,21 +62,14 @@ std::vector<Item> items_of_pictures(const CompareArguments& arguments, NetworkLo
   for (const auto& file : files) {
     session.check_stop();
     const at::Tensor picture = read_image(file);
-    Item item{file.filename().string(), {}, picture};
-    item.latents.latents = encode(*encoder, pad_to(picture, spec.factor), LatentKind::diffusion, session.stop());
-    item.latents.space = spec.space;
-    item.latents.scaling_factor = spec.scaling_factor;
+    const at::Tensor latents = encode(*encoder, pad_to(picture, spec.factor), LatentKind::diffusion, session.stop());
+    Item item{file.filename().string(), latents_of(latents, spec), picture};
     item.latents.width = picture.size(2);
     item.latents.height = picture.size(1);
     items.push_back(std::move(item));
     session.progress().update("encode", static_cast<int64_t>(items.size()), static_cast<int64_t>(files.size()));
   }
   return items;
-}
-
-at::Tensor cropped(const at::Tensor& picture, const LatentFile& latents) {
-  return picture.narrow(1, 0, std::min(latents.height.value_or(picture.size(1)), picture.size(1)))
-      .narrow(2, 0, std::min(latents.width.value_or(picture.size(2)), picture.size(2)));
 }
 
 class Compare {
@@ -140,7 +133,7 @@ class Compare {
     }
     result.ms += fastest;
     result.gmac += static_cast<double>(decoder.macs(latents.size(-2), latents.size(-1))) / 1e9;
-    return cropped(picture[0], item.latents);
+    return without_padding(picture[0], item.latents);
   }
 
   void score(const at::Tensor& picture, const at::Tensor& reference, ComparedDecoder& result) const {
@@ -177,16 +170,12 @@ void add_compare_command(CLI::App& app, CommonOptions& common, Job& job) {
                    "A latent file (.safetensors), a picture, or a folder of pictures, which are encoded first")
       ->type_name("INPUT")
       ->required();
+  add_model_option(*command, to->model, "decoders", "Decoder");
   command
-      ->add_option("-m,--model", to->model,
-                   "Model package that names decoders: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one "
-                   "that ships, scenes)")
-      ->type_name("DIR")
-      ->group("Decoder");
-  command
-      ->add_option("--decoder,--vae", to->decoders,
-                   "A name that `lightswitch decoders` lists, a weight file or a diffusers folder, with options after "
-                   "commas; repeat for each decoder. Without an original, the first one is the reference")
+      ->add_option(
+          "--decoder,--vae", to->decoders,
+          "A name that `lightswitch decoders` lists, a weight file, a diffusers folder or a plug-in, with options "
+          "after commas; repeat for each decoder. Without an original, the first one is the reference")
       ->type_name("SPEC")
       ->required()
       ->allow_extra_args(false)

@@ -11,6 +11,7 @@
 
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
+#include "cli/picture_input.hpp"
 #include "cli/report.hpp"
 #include "cli/subcommands.hpp"
 #include "core/stopwatch.hpp"
@@ -37,13 +38,6 @@ std::optional<LatentKind> checked_kind(const std::string& text) {
   return kind;
 }
 
-/// Pictures that were padded up to the factor when they were encoded get their size back.
-at::Tensor crop(const at::Tensor& pictures, const LatentFile& latents) {
-  const int64_t height = std::min(latents.height.value_or(pictures.size(2)), pictures.size(2));
-  const int64_t width = std::min(latents.width.value_or(pictures.size(3)), pictures.size(3));
-  return pictures.narrow(2, 0, height).narrow(3, 0, width);
-}
-
 ImageText metadata(const RunReport& report, const LatentFile& latents, const CommonOptions& common) {
   nlohmann::ordered_json json = to_json(report, common);
   json.erase("outputs");
@@ -66,7 +60,7 @@ at::Tensor timed_decode(const Decoder& decoder, const LatentFile& latents, const
     pictures = decode(decoder, latents.latents, options);
     timings.repeat("decode", watch.ms());
   }
-  return crop(pictures, latents);
+  return without_padding(pictures, latents);
 }
 
 void decode_file(const DecodeArguments& arguments, Session& session) {
@@ -119,12 +113,7 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
   command->add_option("latents", to->latents, "Latent file (safetensors), as --save-latents and `encode` write it")
       ->type_name("LATENTS")
       ->required();
-  command
-      ->add_option("-m,--model", to->model,
-                   "Model package that names decoders: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one "
-                   "that ships, scenes)")
-      ->type_name("DIR")
-      ->group("Decoder");
+  add_model_option(*command, to->model, "decoders", "Decoder");
   command
       ->add_option("--decoder,--vae", to->decoder,
                    "A name that `lightswitch decoders` lists, a weight file, a diffusers folder or a plug-in "

@@ -35,7 +35,7 @@ LatentFile encode_pictures(const std::vector<std::filesystem::path>& files, cons
   const LatentSpec& spec = encoder.spec();
   std::vector<at::Tensor> latents;
   std::string first_size;
-  LatentFile content;
+  int64_t width = 0, height = 0;
   for (const auto& file : files) {
     session.check_stop();
     const at::Tensor picture = read_image(file);
@@ -43,18 +43,17 @@ LatentFile encode_pictures(const std::vector<std::filesystem::path>& files, cons
     if (size_text(picture) != first_size)
       throw TensorError("pictures of one latent file must be of one size",
                         {file.string(), "size", first_size, size_text(picture)});
-    content.width = picture.size(2);
-    content.height = picture.size(1);
+    width = picture.size(2);
+    height = picture.size(1);
     const Stopwatch watch;
     latents.push_back(encode(encoder, pad_to(picture, spec.factor), kind, session.stop()));
     timings.add("encode", watch.ms());
     session.progress().update("encode", static_cast<int64_t>(latents.size()), static_cast<int64_t>(files.size()));
   }
-  content.latents = at::cat(latents);
+  LatentFile content = latents_of(at::cat(latents), spec);
   content.kind = kind;
-  content.space = spec.space;
-  content.scaling_factor = spec.scaling_factor;
-  content.shift_factor = spec.shift_factor;
+  content.width = width;
+  content.height = height;
   return content;
 }
 
@@ -97,12 +96,7 @@ void add_encode_command(CLI::App& app, CommonOptions& common, Job& job) {
                    "are padded; decode cuts them back")
       ->type_name("INPUT")
       ->required();
-  command
-      ->add_option("-m,--model", to->model,
-                   "Model package that names encoders: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one "
-                   "that ships, scenes)")
-      ->type_name("DIR")
-      ->group("Encoder");
+  add_model_option(*command, to->model, "encoders", "Encoder");
   command
       ->add_option("--encoder", to->encoder,
                    "A name that the model lists, a weight file, a diffusers folder or a plug-in "

@@ -11,6 +11,7 @@
 
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
+#include "cli/picture_input.hpp"
 #include "cli/picture_metadata.hpp"
 #include "cli/preview.hpp"
 #include "core/stopwatch.hpp"
@@ -126,12 +127,7 @@ class ImageJob {
     const std::filesystem::path file =
         arguments_.save_latents.empty() ? output_names(arguments_.output, 1).front().string() + ".latents.safetensors"
                                         : arguments_.save_latents;
-    const LatentSpec& spec = pipeline_->parts().decoder->spec();
-    LatentFile content;
-    content.latents = latents;
-    content.space = spec.space;
-    content.scaling_factor = spec.scaling_factor;
-    content.shift_factor = spec.shift_factor;
+    LatentFile content = latents_of(latents, pipeline_->parts().decoder->spec());
     content.width = options_.width;
     content.height = options_.height;
     content.seed = options_.seed;
