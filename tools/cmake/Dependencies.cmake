@@ -10,6 +10,10 @@ find_package(nlohmann_json 3.9 REQUIRED)
 # come in: a second pool of threads would fight the first for the cores.
 include(TorchOpenMP)
 
+# Installed programs and plug-ins find LibTorch where it was found here. INSTALL_RPATH_USE_LINK_PATH would leave out build/venv:
+# it takes only folders outside the project.
+set(CMAKE_INSTALL_RPATH $<TARGET_FILE_DIR:torch_cpu>)
+
 if(LIGHTSWITCH_MEDIA)
   find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs)
   find_package(PNG REQUIRED)
