@@ -19,17 +19,18 @@ struct lightswitch_decoder {
 };
 
 static const lightswitch_spec facts = {
-    sizeof(lightswitch_spec),        /* struct_size */
-    LIGHTSWITCH_ARITHMETIC_FP32,     /* arithmetic */
-    LIGHTSWITCH_LATENTS_DIFFUSION,   /* network_input */
-    LIGHTSWITCH_RANGE_UNIT,          /* output_range */
-    CHANNELS,                        /* channels */
-    FACTOR,                          /* factor */
-    1.0,                             /* scaling_factor */
-    0.0,                             /* shift_factor */
-    PARAMETERS,                      /* parameters */
-    "",                              /* space: unknown */
-    "4 channels to RGB, 8x8 squares" /* configuration */
+    sizeof(lightswitch_spec),         /* struct_size */
+    LIGHTSWITCH_ARITHMETIC_FP32,      /* arithmetic */
+    LIGHTSWITCH_LATENTS_DIFFUSION,    /* network_input */
+    LIGHTSWITCH_RANGE_UNIT,           /* output_range */
+    CHANNELS,                         /* channels */
+    FACTOR,                           /* factor */
+    1.0,                              /* scaling_factor */
+    0.0,                              /* shift_factor */
+    PARAMETERS,                       /* parameters */
+    "",                               /* space: unknown */
+    "4 channels to RGB, 8x8 squares", /* configuration */
+    0                                 /* codebook: none */
 };
 
 static int32_t fail(lightswitch_error* error, int32_t status, const char* what, const char* found) {

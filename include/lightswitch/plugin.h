@@ -80,7 +80,7 @@ typedef struct lightswitch_tensor {
   int32_t device_id;
   int32_t ndim;
   uint8_t dtype_code;   /* LIGHTSWITCH_DTYPE_* */
-  uint8_t dtype_bits;   /* of one element: 32 for float, 64 for int64 */
+  uint8_t dtype_bits;   /* of one element: 32 for float, 64 for int64; norm statistics may have float64 */
   uint16_t dtype_lanes; /* 1 */
 } lightswitch_tensor;
 
@@ -148,11 +148,24 @@ typedef struct lightswitch_spec {
   int64_t parameters;        /* trained numbers, as stored */
   const char* space;         /* name of the latent space; empty when unknown */
   const char* configuration; /* one line: widths, depths, variants; may be empty */
+  int64_t codebook;          /* entries that INDICES choose from; 0 where there is no codebook */
 } lightswitch_spec;
 
 /* A plug-in's own objects. */
 typedef struct lightswitch_decoder lightswitch_decoder;
 typedef struct lightswitch_encoder lightswitch_encoder;
+typedef struct lightswitch_temporal lightswitch_temporal; /* a decoder of clips */
+typedef struct lightswitch_stream lightswitch_stream;     /* the decoding of one clip */
+
+/* Where a function hands over tensors whose number or size only it knows. Belongs to the host. */
+typedef struct lightswitch_sink {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+  void* context;     /* first argument of the function below */
+  /* Takes `count` tensors, which belong to the plug-in and are copied before take() returns. In the thread of the call
+   * that the sink was passed to. LIGHTSWITCH_OK, or a failure with which that call must then fail at once. */
+  int32_t (*take)(void* context, const lightswitch_tensor* tensors, uint32_t count);
+} lightswitch_sink;
 
 /* The functions of a decoder. Lasts as long as the plug-in is loaded; no entry is null. */
 typedef struct lightswitch_decoder_table {
@@ -166,7 +179,8 @@ typedef struct lightswitch_decoder_table {
   /* Facts, which never change. Belongs to the decoder and lasts as long as it. Any thread. */
   const lightswitch_spec* (*spec)(const lightswitch_decoder* decoder);
   /* Turns latents into pictures. Both tensors belong to the host; the plug-in keeps no pointer to either.
-   * `latents`: [N, channels, h, w] float32, or [N, h, w] int64 for INDICES, of any size; not to be written to.
+   * `latents`: [N, channels, h, w] float32 of any size, not to be written to; [N, h, w] int64 in 0 ... codebook - 1
+   * where `network_input` is INDICES, and for a network with a codebook also where it is not.
    * `pictures`: [N, 3, h * factor, w * factor] float32, every element to be written, nothing outside it.
    * The host vouches for these shapes. Picture i depends on latents i alone.
    * `stop` is never null: LIGHTSWITCH_CANCELLED when it is requested before the work is done, also before it has begun.
@@ -214,9 +228,14 @@ typedef struct lightswitch_encode_extension {
    * `stop` and threads: as lightswitch_decoder_table.decode. */
   int32_t (*encode)(const lightswitch_encoder* encoder, const lightswitch_tensor* pictures,
                     const lightswitch_tensor* latents, const lightswitch_stop* stop, lightswitch_error* error);
+  /* The codebook entries of latents that encode() gave; may be null, and is not called while spec.codebook is 0.
+   * `latents`: [N, channels, h, w] float32. `indices`: [N, h, w] int64, every element to be written.
+   * `stop` and threads: as lightswitch_decoder_table.decode. */
+  int32_t (*to_indices)(const lightswitch_encoder* encoder, const lightswitch_tensor* latents,
+                        const lightswitch_tensor* indices, const lightswitch_stop* stop, lightswitch_error* error);
 } lightswitch_encode_extension;
 
-/* Exact tiles. Without this extension a host decodes pictures whole. */
+/* Tiles. Without this extension a host takes it that norms or attention see the whole picture. */
 #define LIGHTSWITCH_EXTENSION_TILING "lightswitch.tiling/1"
 typedef struct lightswitch_tiling_extension {
   uint32_t struct_size;
@@ -231,7 +250,8 @@ typedef struct lightswitch_tiling_extension {
 typedef struct lightswitch_memory_extension {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-  /* Most bytes that decoding [1, channels, h, w] needs beyond the decoder itself and `pictures`. Any thread. */
+  /* Most bytes that decoding [1, channels, h, w] has in use at one time, the decoder's own not counted; -1 when this
+   * decoder cannot tell. Any thread. */
   int64_t (*peak_bytes)(const lightswitch_decoder* decoder, int64_t h, int64_t w);
 } lightswitch_memory_extension;
 
@@ -246,10 +266,55 @@ typedef struct lightswitch_macs_extension {
   int64_t (*encode)(const lightswitch_encoder* encoder, int64_t height, int64_t width);
 } lightswitch_macs_extension;
 
-/* Reserved: abilities that have no table yet. A plug-in of this version returns null for them.
- * Frames that depend on each other; norm statistics shared between the tiles of decoders that see the whole picture. */
-#define LIGHTSWITCH_EXTENSION_TEMPORAL "lightswitch.temporal/1"
+/* Tiles of a decoder whose norms see the whole picture: all use the statistics of one picture, so that tones do not
+ * shift from tile to tile. */
 #define LIGHTSWITCH_EXTENSION_SHARED_NORMS "lightswitch.shared-norms/1"
+typedef struct lightswitch_shared_norms_extension {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+  /* 1 when this decoder can, else 0, and nothing below is called. Constant. Any thread. */
+  int32_t (*available)(const lightswitch_decoder* decoder);
+  /* The statistics of decoding `latents`, [1, channels, h, w] float32. They mean something to this decoder alone, and
+   * go to the sink in one call: dense float32 or float64 tensors on a CPU.
+   * `stop` and threads: as lightswitch_decoder_table.decode. */
+  int32_t (*measure)(const lightswitch_decoder* decoder, const lightswitch_tensor* latents,
+                     const lightswitch_sink* statistics, const lightswitch_stop* stop, lightswitch_error* error);
+  /* lightswitch_decoder_table.decode with these statistics in place of the picture's own. */
+  int32_t (*decode)(const lightswitch_decoder* decoder, const lightswitch_tensor* statistics, uint32_t count,
+                    const lightswitch_tensor* latents, const lightswitch_tensor* pictures, const lightswitch_stop* stop,
+                    lightswitch_error* error);
+} lightswitch_shared_norms_extension;
+
+/* Clips: frames that depend on each other. */
+#define LIGHTSWITCH_EXTENSION_TEMPORAL "lightswitch.temporal/1"
+typedef struct lightswitch_temporal_extension {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+  /* As lightswitch_decoder_table.create; LIGHTSWITCH_WEIGHTS when the weights are of a decoder of pictures. Any
+   * thread. */
+  int32_t (*create)(const lightswitch_request* request, lightswitch_temporal** decoder, lightswitch_error* error);
+  /* Ends a decoder. Any thread, once, when its streams have ended and no other call with it is running or will come. */
+  void (*destroy)(lightswitch_temporal* decoder);
+  /* Facts, which never change. Belongs to the decoder and lasts as long as it. Any thread. */
+  const lightswitch_spec* (*spec)(const lightswitch_temporal* decoder);
+  /* 1 when frames depend on how a clip is cut into pushes (each then sees the frames of its own push alone), else 0.
+   * Constant. Any thread. */
+  int32_t (*depends_on_chunks)(const lightswitch_temporal* decoder);
+  /* Multiply-adds of one push of [channels, frames, h, w]; 0 when they are not counted. Any thread. */
+  int64_t (*macs)(const lightswitch_temporal* decoder, int64_t frames, int64_t h, int64_t w);
+  /* Begins a clip and hands its stream to the host through `*stream`, which stays untouched on failure. Any thread:
+   * one decoder may serve several streams at once. */
+  int32_t (*begin)(const lightswitch_temporal* decoder, lightswitch_stream** stream, lightswitch_error* error);
+  /* Decodes the next T frames of the clip. After a failure the stream is only good for end().
+   * `latents`: [channels, T, h, w] float32, h and w as in the first push; not to be written to.
+   * `frames` takes what is ready, [T', 3, h * factor, w * factor] float32 in the clip's order, in any number of calls
+   * of one tensor each, or none.
+   * `stop` as in lightswitch_decoder_table.decode. One thread at a time for each stream. */
+  int32_t (*push)(lightswitch_stream* stream, const lightswitch_tensor* latents, const lightswitch_sink* frames,
+                  const lightswitch_stop* stop, lightswitch_error* error);
+  /* Ends a stream, at whatever point of the clip. Once. */
+  void (*end)(lightswitch_stream* stream);
+} lightswitch_temporal_extension;
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
 #include <lightswitch/decoder_registry.hpp>
 #include <lightswitch/error.hpp>
 #include <lightswitch/plugin_convert.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <cstdio>
 #include <exception>
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 /// Makes a plug-in of a C++ Decoder. The plug-in's source file says
 ///
@@ -26,9 +28,10 @@
 ///     static constexpr const char* summary = "one line";
 ///     static constexpr const char* version = "1.0.0";
 ///     static std::unique_ptr<lightswitch::Decoder> make_decoder(const lightswitch::PluginRequest&);
-///     static std::unique_ptr<lightswitch::Encoder> make_encoder(const lightswitch::PluginRequest&);  // may be left
-///     out static constexpr lightswitch_option options[] = {{"gain", "factor on every colour", "1"}};     // may be
-///     left out
+///     // What follows may be left out.
+///     static std::unique_ptr<lightswitch::Encoder> make_encoder(const lightswitch::PluginRequest&);
+///     static std::unique_ptr<lightswitch::TemporalDecoder> make_temporal_decoder(const lightswitch::PluginRequest&);
+///     static constexpr lightswitch_option options[] = {{"gain", "factor on every colour", "1"}};
 ///   };
 ///   LIGHTSWITCH_PLUGIN(Mine)
 ///
@@ -64,6 +67,11 @@ struct FamilyPlugin {
     if (make == nullptr) throw UnsupportedError("this family has no encoder", {"", family().name, "", ""});
     return make(network_request(request));
   }
+  static std::unique_ptr<TemporalDecoder> make_temporal_decoder(const PluginRequest& request) {
+    const auto make = family().make_temporal_decoder;
+    if (make == nullptr) throw UnsupportedError("this family knows no clips", {"", family().name, "", ""});
+    return make(network_request(request));
+  }
 };
 
 namespace plugin_adapter {
@@ -74,12 +82,19 @@ inline int32_t fail(lightswitch_error* error, int32_t status, const char* messag
   return status;
 }
 
+/// The host's sink did not take what it was given.
+struct Refused {
+  int32_t status;
+};
+
 /// Runs `action` and turns what it throws into a status and a message.
 template <typename Action>
 int32_t guarded(lightswitch_error* error, Action&& action) noexcept {
   try {
     action();
     return LIGHTSWITCH_OK;
+  } catch (const Refused& e) {
+    return fail(error, e.status, "the host took no more");
   } catch (const Cancelled& e) {
     return fail(error, LIGHTSWITCH_CANCELLED, e.what());
   } catch (const FileError& e) {
@@ -153,7 +168,43 @@ inline PluginRequest request_of(const lightswitch_request& request) {
                         : c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(request.device_id))};
 }
 
-/// A Decoder or Encoder together with its facts in C.
+/// A view's tensor. @throws TensorError for one that tensor_of() does not know.
+inline at::Tensor known_tensor(const lightswitch_tensor& view) {
+  at::Tensor tensor = tensor_of(view);
+  if (!tensor.defined())
+    throw TensorError("unusable tensor", {"", "dtype or device", "float32 or int64 on a CPU", "another"});
+  return tensor;
+}
+
+/// Hands tensors to the host, dense and on a CPU. @throws Refused.
+inline void give(const lightswitch_sink& sink, std::vector<at::Tensor> tensors) {
+  std::vector<lightswitch_tensor> views;
+  for (at::Tensor& tensor : tensors) {
+    tensor = tensor.to(at::kCPU).contiguous();
+    views.push_back(view_of(tensor));
+  }
+  const int32_t status = sink.take(sink.context, views.data(), static_cast<uint32_t>(views.size()));
+  if (status != LIGHTSWITCH_OK) throw Refused{status};
+}
+
+/// Runs `network` for one call of the host and copies what it makes to `output`.
+template <typename Network>
+int32_t fill(const lightswitch_tensor& output, const lightswitch_stop& stop, lightswitch_error* error,
+             Network&& network) {
+  return guarded(error, [&] {
+    const StopBridge bridge(stop);
+    if (bridge.token().stop_requested()) throw Cancelled();
+    const at::Tensor to = known_tensor(output);
+    const at::Tensor result = network(bridge.token());
+    if (!result.defined() || result.sizes() != to.sizes())
+      throw TensorError(
+          "the network returned another shape",
+          {"", "output", c10::str(to.sizes()), result.defined() ? c10::str(result.sizes()) : "an undefined tensor"});
+    to.copy_(result);
+  });
+}
+
+/// A Decoder, Encoder or TemporalDecoder together with its facts in C.
 template <typename Network>
 class Held {
  public:
@@ -173,7 +224,8 @@ class Held {
              .shift_factor = spec.shift_factor,
              .parameters = info.parameters,
              .space = space_.c_str(),
-             .configuration = configuration_.c_str()};
+             .configuration = configuration_.c_str(),
+             .codebook = spec.codebook};
   }
 
   const Network& network() const { return *network_; }
@@ -185,10 +237,10 @@ class Held {
   lightswitch_spec spec_{};
 };
 
-/// The C functions that a Decoder (Handle lightswitch_decoder) and an Encoder (Handle lightswitch_encoder) share.
+/// The C functions that Decoder, Encoder and TemporalDecoder share; Handle is what the host calls each.
 template <typename Network, typename Handle, std::unique_ptr<Network> (*make)(const PluginRequest&)>
 struct Functions {
-  static const Held<Network>& held(const Handle* handle) { return *reinterpret_cast<const Held<Network>*>(handle); }
+  static const Network& network(const Handle* handle) { return held(handle).network(); }
 
   static int32_t create(const lightswitch_request* request, Handle** handle, lightswitch_error* error) {
     return guarded(error, [&] {
@@ -199,71 +251,149 @@ struct Functions {
   static void destroy(Handle* handle) { delete reinterpret_cast<Held<Network>*>(handle); }
   static const lightswitch_spec* spec(const Handle* handle) { return &held(handle).spec(); }
 
+  /// Decoder's and Encoder's alone.
   static int32_t run(const Handle* handle, const lightswitch_tensor* input, const lightswitch_tensor* output,
                      const lightswitch_stop* stop, lightswitch_error* error) {
-    return guarded(error, [&] {
-      const StopBridge bridge(*stop);
-      if (bridge.token().stop_requested()) throw Cancelled();
-      const at::Tensor from = tensor_of(*input), to = tensor_of(*output);
-      if (!from.defined() || !to.defined())
-        throw TensorError("unusable tensor", {"", "dtype or device", "float32 or int64 on a CPU", "another"});
-      const at::Tensor result = held(handle).network().forward(from, bridge.token());
-      if (!result.defined() || result.sizes() != to.sizes())
-        throw TensorError(
-            "the network returned another shape",
-            {"", "output", c10::str(to.sizes()), result.defined() ? c10::str(result.sizes()) : "an undefined tensor"});
-      to.copy_(result);
-    });
+    return fill(*output, *stop, error,
+                [&](const std::stop_token& token) { return network(handle).forward(known_tensor(*input), token); });
   }
-
   static int64_t macs(const Handle* handle, int64_t height, int64_t width) {
     int64_t count = 0;
-    guarded(nullptr, [&] { count = held(handle).network().macs(height, width); });
+    guarded(nullptr, [&] { count = network(handle).macs(height, width); });
     return count;
+  }
+
+ private:
+  static const Held<Network>& held(const Handle* handle) { return *reinterpret_cast<const Held<Network>*>(handle); }
+};
+
+template <typename Plugin>
+concept Encodes = requires { &Plugin::make_encoder; };
+template <typename Plugin>
+concept DecodesClips = requires { &Plugin::make_temporal_decoder; };
+
+template <typename Plugin>
+struct DecoderFunctions : Functions<Decoder, lightswitch_decoder, &Plugin::make_decoder> {
+  using DecoderFunctions::Functions::network;
+
+  static int64_t halo(const lightswitch_decoder* decoder) {
+    const LatentSpec& spec = network(decoder).spec();
+    return spec.global_operations ? -1 : spec.halo;
+  }
+  static int64_t peak_bytes(const lightswitch_decoder* decoder, int64_t h, int64_t w) {
+    int64_t bytes = -1;
+    guarded(nullptr, [&] { bytes = network(decoder).activation_bytes(h, w).value_or(-1); });
+    return bytes;
+  }
+  static int32_t shares_norms(const lightswitch_decoder* decoder) {
+    return network(decoder).shared_norms() != nullptr ? 1 : 0;
+  }
+  static int32_t measure(const lightswitch_decoder* decoder, const lightswitch_tensor* latents,
+                         const lightswitch_sink* statistics, const lightswitch_stop* stop, lightswitch_error* error) {
+    return guarded(error, [&] {
+      const StopBridge bridge(*stop);
+      give(*statistics, network(decoder).shared_norms()->measure(known_tensor(*latents), bridge.token()));
+    });
+  }
+  static int32_t run_with(const lightswitch_decoder* decoder, const lightswitch_tensor* statistics, uint32_t count,
+                          const lightswitch_tensor* latents, const lightswitch_tensor* pictures,
+                          const lightswitch_stop* stop, lightswitch_error* error) {
+    return fill(*pictures, *stop, error, [&](const std::stop_token& token) {
+      NormStatistics measured;
+      for (const lightswitch_tensor& each : std::span(statistics, count)) measured.push_back(known_tensor(each));
+      return network(decoder).shared_norms()->forward_with(measured, known_tensor(*latents), token);
+    });
   }
 };
 
 template <typename Plugin>
-using DecoderFunctions = Functions<Decoder, lightswitch_decoder, &Plugin::make_decoder>;
+struct EncoderFunctions : Functions<Encoder, lightswitch_encoder, &Plugin::make_encoder> {
+  static int32_t to_indices(const lightswitch_encoder* encoder, const lightswitch_tensor* latents,
+                            const lightswitch_tensor* indices, const lightswitch_stop* stop, lightswitch_error* error) {
+    return fill(*indices, *stop, error, [&](const std::stop_token& token) {
+      return EncoderFunctions::network(encoder).to_indices(known_tensor(*latents), token);
+    });
+  }
+};
 
 template <typename Plugin>
-concept Encodes = requires { &Plugin::make_encoder; };
+struct TemporalFunctions : Functions<TemporalDecoder, lightswitch_temporal, &Plugin::make_temporal_decoder> {
+  using TemporalFunctions::Functions::network;
 
-template <typename Plugin>
-struct EncoderFunctions : Functions<Encoder, lightswitch_encoder, &Plugin::make_encoder> {};
+  static FrameStream& frames(lightswitch_stream* stream) { return *reinterpret_cast<FrameStream*>(stream); }
 
+  static int32_t depends_on_chunks(const lightswitch_temporal* decoder) {
+    return network(decoder).depends_on_chunks() ? 1 : 0;
+  }
+  static int64_t macs(const lightswitch_temporal* decoder, int64_t frame_count, int64_t h, int64_t w) {
+    int64_t count = 0;
+    guarded(nullptr, [&] { count = network(decoder).macs(frame_count, h, w); });
+    return count;
+  }
+  static int32_t begin(const lightswitch_temporal* decoder, lightswitch_stream** stream, lightswitch_error* error) {
+    return guarded(error, [&] { *stream = reinterpret_cast<lightswitch_stream*>(network(decoder).begin().release()); });
+  }
+  static int32_t push(lightswitch_stream* stream, const lightswitch_tensor* latents, const lightswitch_sink* sink,
+                      const lightswitch_stop* stop, lightswitch_error* error) {
+    return guarded(error, [&] {
+      const StopBridge bridge(*stop);
+      if (bridge.token().stop_requested()) throw Cancelled();
+      const at::Tensor ready = frames(stream).push(known_tensor(*latents), bridge.token());
+      if (!ready.defined()) throw TensorError("the network returned no tensor", {"", "frames", "a tensor", "none"});
+      if (ready.numel() > 0) give(*sink, {ready.to(at::kFloat)});
+    });
+  }
+  static void end(lightswitch_stream* stream) { delete &frames(stream); }
+};
+
+/// The tables of what a plug-in can do besides decoding.
 template <typename Plugin>
 const void* extension(const char* id) {
   using Decodes = DecoderFunctions<Plugin>;
+  static constexpr lightswitch_tiling_extension tiling{
+      .struct_size = sizeof tiling, .reserved = 0, .halo = &Decodes::halo};
+  static constexpr lightswitch_memory_extension memory{
+      .struct_size = sizeof memory, .reserved = 0, .peak_bytes = &Decodes::peak_bytes};
+  static constexpr lightswitch_shared_norms_extension shared_norms{.struct_size = sizeof shared_norms,
+                                                                   .reserved = 0,
+                                                                   .available = &Decodes::shares_norms,
+                                                                   .measure = &Decodes::measure,
+                                                                   .decode = &Decodes::run_with};
+  static constexpr lightswitch_macs_extension macs = [] {
+    lightswitch_macs_extension table{
+        .struct_size = sizeof table, .reserved = 0, .decode = &Decodes::macs, .encode = nullptr};
+    if constexpr (Encodes<Plugin>) table.encode = &EncoderFunctions<Plugin>::macs;
+    return table;
+  }();
   const std::string_view wanted(id);
-  if (wanted == LIGHTSWITCH_EXTENSION_TILING) {
-    static constexpr lightswitch_tiling_extension tiling{
-        .struct_size = sizeof tiling, .reserved = 0, .halo = [](const lightswitch_decoder* decoder) -> int64_t {
-          const LatentSpec& spec = Decodes::held(decoder).network().spec();
-          return spec.global_operations ? -1 : spec.halo;
-        }};
-    return &tiling;
-  }
+  if (wanted == LIGHTSWITCH_EXTENSION_TILING) return &tiling;
+  if (wanted == LIGHTSWITCH_EXTENSION_MEMORY) return &memory;
+  if (wanted == LIGHTSWITCH_EXTENSION_SHARED_NORMS) return &shared_norms;
+  if (wanted == LIGHTSWITCH_EXTENSION_MACS) return &macs;
   if constexpr (Encodes<Plugin>) {
-    using Encodes = EncoderFunctions<Plugin>;
-    if (wanted == LIGHTSWITCH_EXTENSION_ENCODE) {
-      static constexpr lightswitch_encode_extension encode{.struct_size = sizeof encode,
-                                                           .reserved = 0,
-                                                           .create = &Encodes::create,
-                                                           .destroy = &Encodes::destroy,
-                                                           .spec = &Encodes::spec,
-                                                           .encode = &Encodes::run};
-      return &encode;
-    }
-    if (wanted == LIGHTSWITCH_EXTENSION_MACS) {
-      static constexpr lightswitch_macs_extension macs{
-          .struct_size = sizeof macs, .reserved = 0, .decode = &Decodes::macs, .encode = &Encodes::macs};
-      return &macs;
-    }
-  } else if (wanted == LIGHTSWITCH_EXTENSION_MACS) {
-    static constexpr lightswitch_macs_extension macs{
-        .struct_size = sizeof macs, .reserved = 0, .decode = &Decodes::macs, .encode = nullptr};
-    return &macs;
+    using Functions = EncoderFunctions<Plugin>;
+    static constexpr lightswitch_encode_extension encode{.struct_size = sizeof encode,
+                                                         .reserved = 0,
+                                                         .create = &Functions::create,
+                                                         .destroy = &Functions::destroy,
+                                                         .spec = &Functions::spec,
+                                                         .encode = &Functions::run,
+                                                         .to_indices = &Functions::to_indices};
+    if (wanted == LIGHTSWITCH_EXTENSION_ENCODE) return &encode;
+  }
+  if constexpr (DecodesClips<Plugin>) {
+    using Functions = TemporalFunctions<Plugin>;
+    static constexpr lightswitch_temporal_extension temporal{.struct_size = sizeof temporal,
+                                                             .reserved = 0,
+                                                             .create = &Functions::create,
+                                                             .destroy = &Functions::destroy,
+                                                             .spec = &Functions::spec,
+                                                             .depends_on_chunks = &Functions::depends_on_chunks,
+                                                             .macs = &Functions::macs,
+                                                             .begin = &Functions::begin,
+                                                             .push = &Functions::push,
+                                                             .end = &Functions::end};
+    if (wanted == LIGHTSWITCH_EXTENSION_TEMPORAL) return &temporal;
   }
   return nullptr;
 }

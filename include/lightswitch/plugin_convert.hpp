@@ -73,14 +73,15 @@ inline lightswitch_tensor view_of(const at::Tensor& tensor) {
 }
 
 /// The other way: a tensor over the memory that the view shows.
-/// @return an undefined tensor for a device or element type that this build does not know: anything but float32 and
-/// int64 on a CPU.
+/// @return an undefined tensor for a device or element type that this build does not know: anything but float32,
+/// float64 and int64 on a CPU.
 inline at::Tensor tensor_of(const lightswitch_tensor& view) {
-  const bool real = view.dtype_code == LIGHTSWITCH_DTYPE_FLOAT && view.dtype_bits == 32;
+  const bool real = view.dtype_code == LIGHTSWITCH_DTYPE_FLOAT && (view.dtype_bits == 32 || view.dtype_bits == 64);
   const bool whole = view.dtype_code == LIGHTSWITCH_DTYPE_INT && view.dtype_bits == 64;
   if (view.device_type != LIGHTSWITCH_DEVICE_CPU || view.dtype_lanes != 1 || !(real || whole)) return {};
   const auto rank = static_cast<size_t>(view.ndim);
-  return at::from_blob(view.data, {view.shape, rank}, {view.strides, rank}, real ? at::kFloat : at::kLong);
+  const at::ScalarType type = whole ? at::kLong : view.dtype_bits == 64 ? at::kDouble : at::kFloat;
+  return at::from_blob(view.data, {view.shape, rank}, {view.strides, rank}, type);
 }
 
 }  // namespace lightswitch

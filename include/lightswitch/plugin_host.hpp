@@ -15,6 +15,8 @@
 /// this process, so only what the user names is ever opened.
 namespace lightswitch {
 
+class TemporalDecoder;  // temporal_decoder.hpp
+
 /// A plug-in broke a rule of plugin.h, or failed without saying which error of error.hpp it is.
 class PluginError : public Error {
  public:
@@ -45,7 +47,7 @@ struct PluginInfo {
 /// another major version, truncated or null tables; names the field).
 PluginInfo describe_plugin(const std::filesystem::path& plugin);
 
-/// How open_plugin_decoder() and open_plugin_encoder() make their network.
+/// How the functions below make their network.
 struct PluginSettings {
   /// A SPEC's options: the plug-in's own, and those that the host applies to every plug-in (range, latent-kind,
   /// scaling-factor, shift-factor, space, dtype).
@@ -60,5 +62,8 @@ struct PluginSettings {
 std::shared_ptr<const Decoder> open_plugin_decoder(const PluginSource& source, const PluginSettings& settings = {});
 /// @throws also UnsupportedError when the plug-in does not encode.
 std::shared_ptr<const Encoder> open_plugin_encoder(const PluginSource& source, const PluginSettings& settings = {});
+/// @throws also UnsupportedError when the plug-in knows no clips.
+std::shared_ptr<const TemporalDecoder> open_plugin_temporal_decoder(const PluginSource& source,
+                                                                    const PluginSettings& settings = {});
 
 }  // namespace lightswitch

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 #include <lightswitch/plugin_check.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <algorithm>
 #include <array>
@@ -115,13 +116,67 @@ void check_extensions(const PluginSource& source, const PluginSettings& settings
     whole(LIGHTSWITCH_EXTENSION_MEMORY, table->peak_bytes != nullptr);
   if (const auto table = library.extension<lightswitch_macs_extension>(LIGHTSWITCH_EXTENSION_MACS))
     whole(LIGHTSWITCH_EXTENSION_MACS, table->decode != nullptr);
+  if (const auto table = library.extension<lightswitch_shared_norms_extension>(LIGHTSWITCH_EXTENSION_SHARED_NORMS))
+    whole(LIGHTSWITCH_EXTENSION_SHARED_NORMS, table->available && table->measure && table->decode);
+  if (library.extension<lightswitch_temporal_extension>(LIGHTSWITCH_EXTENSION_TEMPORAL)) temporal_table(library);
   const auto ask = library.entry().extension;
-  std::vector<std::string> absent{"", "lightswitch.tiling", "lightswitch.no-such-ability/1"};
-  if (library.entry().abi_minor == LIGHTSWITCH_PLUGIN_MINOR)  // a later version may have tables for these
-    absent.insert(absent.end(), {LIGHTSWITCH_EXTENSION_TEMPORAL, LIGHTSWITCH_EXTENSION_SHARED_NORMS});
-  for (const std::string& id : absent)
+  for (const std::string id : {"", "lightswitch.tiling", "lightswitch.no-such-ability/1"})
     require(ask == nullptr || ask(id.c_str()) == nullptr,
-            "extension(\"" + id + "\") is not null, though this version has no such ability");
+            "extension(\"" + id + "\") is not null, though there is no such ability");
+}
+
+/// The clip decoder of these weights; null when they are none.
+std::shared_ptr<const TemporalDecoder> clip_decoder(const PluginSource& source, const PluginSettings& settings) {
+  try {
+    return open_plugin_temporal_decoder(source, settings);
+  } catch (const PluginError&) {
+    throw;
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+/// The frames of a clip that is pushed in pieces of these lengths.
+at::Tensor frames_of(const TemporalDecoder& decoder, const at::Tensor& latents, std::vector<int64_t> lengths) {
+  const auto stream = decoder.begin();
+  std::vector<at::Tensor> ready;
+  int64_t begin = 0;
+  for (const int64_t length : lengths) {
+    ready.push_back(stream->push(latents.narrow(1, begin, length)));
+    begin += length;
+  }
+  return at::cat(ready);
+}
+
+void check_clips(const PluginSource& source, const PluginSettings& settings) {
+  const Subject subject(source, settings);
+  if (!subject.library->extension<lightswitch_temporal_extension>(LIGHTSWITCH_EXTENSION_TEMPORAL))
+    throw Skipped{"no extension " LIGHTSWITCH_EXTENSION_TEMPORAL};
+  const auto decoder = clip_decoder(source, settings);
+  if (!decoder) throw Skipped{"no decoder of clips can be made of these weights"};
+  const DType dtype = decoder->info().dtype;
+  const auto same = [&](const at::Tensor& a, const at::Tensor& b) {
+    return a.sizes() == b.sizes() && alike(a, b, dtype);
+  };
+  const at::Tensor first = noise({decoder->spec().channels, 5, 4, 3}, 0), second = noise(first.sizes().vec(), 1);
+  const at::Tensor alone = frames_of(*decoder, first, {2, 3}), other = frames_of(*decoder, second, {2, 3});
+  require(alone.size(0) > 0, "a clip of 5 latents gave no frame");
+  require_finite(alone);
+  const auto one = decoder->begin(), two = decoder->begin();
+  const at::Tensor begun = one->push(first.narrow(1, 0, 2)), begun_other = two->push(second.narrow(1, 0, 2));
+  require(same(alone, at::cat({begun, one->push(first.narrow(1, 2, 3))})) &&
+              same(other, at::cat({begun_other, two->push(second.narrow(1, 2, 3))})),
+          "two streams that take turns give other frames than one after the other");
+  require(decoder->depends_on_chunks() || same(alone, frames_of(*decoder, first, {5})),
+          "the frames change with the way the clip is cut, which the decoder denies");
+  std::stop_source stop;
+  stop.request_stop();
+  try {
+    decoder->begin()->push(first, stop.get_token());
+  } catch (const Cancelled&) {
+    return;
+  }
+  throw Broken{"push() went on though the stop had been requested"};
 }
 
 void check_create(const PluginSource& source, const PluginSettings& settings) {
@@ -132,6 +187,9 @@ void check_create(const PluginSource& source, const PluginSettings& settings) {
     throw;
   } catch (const Error& error) {
     if (source.weights.empty()) throw Skipped{"nothing can be made without weights: " + std::string(error.what())};
+    if (subject.library->extension<lightswitch_temporal_extension>(LIGHTSWITCH_EXTENSION_TEMPORAL) &&
+        clip_decoder(source, settings))
+      throw Skipped{"these weights are a decoder of clips"};
     throw;
   }
 }
@@ -294,6 +352,17 @@ void check_halo(const PluginSource& source, const PluginSettings& settings) {
   }
 }
 
+/// With its own statistics handed back, a picture is what it is without.
+void check_norms(const PluginSource& source, const PluginSettings& settings) {
+  const auto decoder = open_plugin_decoder(source, settings);
+  const SharedNorms* norms = decoder->shared_norms();
+  if (norms == nullptr) throw Skipped{"no extension " LIGHTSWITCH_EXTENSION_SHARED_NORMS ", or not with these weights"};
+  const at::Tensor latents = noise({1, decoder->spec().channels, 4, 4}, 0);
+  require(
+      alike(decoder->forward(latents), norms->forward_with(norms->measure(latents), latents), decoder->info().dtype),
+      "a picture changes when it is decoded with its own statistics");
+}
+
 /// Counts of an extension: of something, and no fewer for a larger picture.
 void require_growing(const char* what, int64_t small, int64_t large) {
   require(small >= 0 && large >= small,
@@ -308,8 +377,9 @@ void check_counts(const PluginSource& source, const PluginSettings& settings) {
   const auto network = subject.decoder();
   if (macs)
     require_growing("multiply-adds", macs->decode(network.handle(), 4, 4), macs->decode(network.handle(), 8, 8));
-  if (memory)
-    require_growing("bytes", memory->peak_bytes(network.handle(), 4, 4), memory->peak_bytes(network.handle(), 8, 8));
+  if (!memory) return;
+  const int64_t small = memory->peak_bytes(network.handle(), 4, 4);
+  if (small != -1) require_growing("bytes", small, memory->peak_bytes(network.handle(), 8, 8));
 }
 
 void check_encoder(const PluginSource& source, const PluginSettings& settings) {
@@ -342,6 +412,7 @@ constexpr PluginRule rules[] = {
     {"entry", "exports a whole entry of this major version, with usable texts and tables", true, check_entry},
     {"extensions", "gives whole tables for the extensions it has, and null for ids that it cannot know", false,
      check_extensions},
+    {"clips", "keeps streams of frames apart, whole and stoppable", false, check_clips},
     {"create", "makes a decoder whose spec is in range", true, check_create},
     {"refusal", "fails with a message for weights that do not exist", false, check_refusal},
     {"pictures", "writes every pixel of pictures of any size, with finite numbers", false, check_pictures},
@@ -354,6 +425,7 @@ constexpr PluginRule rules[] = {
     {"threads", "lets two threads into one decoder", false, check_threads},
     {"stop", "stops when asked to, and works afterwards", false, check_stop},
     {"halo", "looks no further than its halo", false, check_halo},
+    {"norms", "decodes as before with a picture's own norm statistics", false, check_norms},
     {"counts", "counts more work and memory for larger pictures", false, check_counts},
     {"encoder", "encodes to the decoder's latents", false, check_encoder},
 };

@@ -3,105 +3,13 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/plugin_convert.hpp>
 
-#include <array>
 #include <cmath>
-#include <new>
 #include <vector>
+
+#include "decoder/plugin_call.hpp"
 
 namespace lightswitch {
 namespace {
-
-/// What a plug-in writes its message into: room for a list of tensors.
-class Message {
- public:
-  lightswitch_error* target() { return &error_; }
-  std::string text() {
-    text_.back() = '\0';
-    return text_.front() == '\0' ? "no message" : text_.data();
-  }
-
- private:
-  std::array<char, 16384> text_{};
-  lightswitch_error error_{
-      .struct_size = sizeof error_, .message_capacity = static_cast<uint32_t>(text_.size()), .message = text_.data()};
-};
-
-[[noreturn]] void throw_status(int32_t status, const std::string& message, const std::string& file) {
-  const ErrorDetail detail{file, "", "", ""};
-  switch (status) {
-    case LIGHTSWITCH_CANCELLED:
-      throw Cancelled();
-    case LIGHTSWITCH_FILE:
-      throw FileError(message, detail);
-    case LIGHTSWITCH_FORMAT:
-      throw FormatError(message, detail);
-    case LIGHTSWITCH_INTEGRITY:
-      throw IntegrityError(message, detail);
-    case LIGHTSWITCH_WEIGHTS:
-      throw WeightsError(message, detail);
-    case LIGHTSWITCH_OPTION:
-      throw OptionError(message, detail);
-    case LIGHTSWITCH_TENSOR:
-      throw TensorError(message, detail);
-    case LIGHTSWITCH_NUMERIC:
-      throw NumericError(message, detail);
-    case LIGHTSWITCH_UNSUPPORTED:
-      throw UnsupportedError(message, detail);
-    case LIGHTSWITCH_OUT_OF_MEMORY:
-      throw std::bad_alloc();
-    case LIGHTSWITCH_INTERNAL:
-      throw PluginError(message, detail);
-    default:
-      throw PluginError("returned an unknown status", {file, "status", "0 … 11", std::to_string(status)});
-  }
-}
-
-/// Calls into the plug-in. The message is copied before the library can be unloaded; foreign exceptions end here.
-template <typename Call>
-void checked(const PluginLibrary& library, const char* function, Call&& call) {
-  Message message;
-  int32_t status = LIGHTSWITCH_OK;
-  const auto leaked = [&](const std::string& what) {
-    return PluginError("an exception left the plug-in", {library.file(), function, "a status", what});
-  };
-  try {
-    status = call(message.target());
-  } catch (const std::exception& error) {
-    throw leaked(error.what());
-  } catch (...) {
-    throw leaked("an exception of unknown type");
-  }
-  if (status != LIGHTSWITCH_OK) throw_status(status, message.text(), library.file());
-}
-
-/// A std::stop_token as the C struct.
-class HostStop {
- public:
-  explicit HostStop(std::stop_token token) : token_(std::move(token)) {}
-  const lightswitch_stop* view() const { return &stop_; }
-
- private:
-  struct Notify {
-    void (*notify)(void*);
-    void* user;
-    void operator()() const { notify(user); }
-  };
-  using Subscription = std::stop_callback<Notify>;
-
-  static int32_t requested(void* context) { return static_cast<HostStop*>(context)->token_.stop_requested() ? 1 : 0; }
-  static void* subscribe(void* context, void (*notify)(void*), void* user) {
-    return new (std::nothrow) Subscription(static_cast<HostStop*>(context)->token_, Notify{notify, user});
-  }
-  static void unsubscribe(void*, void* subscription) { delete static_cast<Subscription*>(subscription); }
-
-  std::stop_token token_;
-  lightswitch_stop stop_{.struct_size = sizeof stop_,
-                         .reserved = 0,
-                         .context = this,
-                         .requested = requested,
-                         .subscribe = subscribe,
-                         .unsubscribe = unsubscribe};
-};
 
 std::vector<lightswitch_pair> pairs_of(const std::map<std::string, std::string>& map) {
   std::vector<lightswitch_pair> pairs;
@@ -127,7 +35,8 @@ PluginNetwork<Handle>::PluginNetwork(std::shared_ptr<const PluginLibrary> librar
       .config = config.data(),
       .option_count = static_cast<uint32_t>(options.size()),
       .config_count = static_cast<uint32_t>(config.size())};
-  checked(*library_, "create", [&](lightswitch_error* error) { return functions_.create(&request, &handle_, error); });
+  call_plugin(*library_, "create",
+              [&](lightswitch_error* error) { return functions_.create(&request, &handle_, error); });
   if (handle_ == nullptr)
     throw PluginError("create() reported success and made nothing", {library_->file(), "create", "an object", "null"});
   try {
@@ -165,6 +74,7 @@ std::pair<LatentSpec, NetworkInfo> PluginNetwork<Handle>::ask_spec() const {
     refuse("spec.scaling_factor", "a number above 0", std::to_string(told->scaling_factor));
   if (!std::isfinite(told->shift_factor))
     refuse("spec.shift_factor", "a finite number", std::to_string(told->shift_factor));
+  require("spec.codebook", 0, INT64_MAX, told->codebook);
   if (told->space == nullptr) refuse("spec.space", "a text", "null");
   if (told->configuration == nullptr) refuse("spec.configuration", "a text", "null");
 
@@ -172,6 +82,7 @@ std::pair<LatentSpec, NetworkInfo> PluginNetwork<Handle>::ask_spec() const {
   spec.space = told->space;
   spec.channels = told->channels;
   spec.factor = told->factor;
+  spec.codebook = told->codebook;
   spec.network_input = *latents_of_code(told->network_input);
   spec.scaling_factor = told->scaling_factor;
   spec.shift_factor = told->shift_factor;
@@ -188,12 +99,13 @@ template <typename Handle>
 void PluginNetwork<Handle>::run(const at::Tensor& input, const at::Tensor& output, const std::stop_token& stop) const {
   const HostStop host_stop(stop);
   const lightswitch_tensor from = view_of(input), to = view_of(output);
-  checked(*library_, "decode or encode",
-          [&](lightswitch_error* error) { return functions_.run(handle_, &from, &to, host_stop.view(), error); });
+  call_plugin(*library_, "decode or encode",
+              [&](lightswitch_error* error) { return functions_.run(handle_, &from, &to, host_stop.view(), error); });
 }
 
 template class PluginNetwork<lightswitch_decoder>;
 template class PluginNetwork<lightswitch_encoder>;
+template class PluginNetwork<lightswitch_temporal>;
 
 PluginFunctions<lightswitch_decoder> decoder_functions(const PluginLibrary& library) {
   const lightswitch_decoder_table& table = library.decoder();
@@ -208,6 +120,22 @@ PluginFunctions<lightswitch_encoder> encoder_functions(const PluginLibrary& libr
   if (table->create == nullptr || table->destroy == nullptr || table->spec == nullptr || table->encode == nullptr)
     throw PluginError("null", {library.file(), LIGHTSWITCH_EXTENSION_ENCODE, "four functions", "null"});
   return {table->create, table->destroy, table->spec, table->encode};
+}
+
+PluginFunctions<lightswitch_temporal> temporal_functions(const lightswitch_temporal_extension& table) {
+  return {table.create, table.destroy, table.spec, nullptr};
+}
+
+lightswitch_temporal_extension temporal_table(const PluginLibrary& library) {
+  const auto table = library.extension<lightswitch_temporal_extension>(LIGHTSWITCH_EXTENSION_TEMPORAL);
+  if (!table)
+    throw UnsupportedError("this plug-in knows no clips",
+                           {library.file(), "", "the extension " LIGHTSWITCH_EXTENSION_TEMPORAL, "no such extension"});
+  if (table->create == nullptr || table->destroy == nullptr || table->spec == nullptr ||
+      table->depends_on_chunks == nullptr || table->macs == nullptr || table->begin == nullptr ||
+      table->push == nullptr || table->end == nullptr)
+    throw PluginError("null", {library.file(), LIGHTSWITCH_EXTENSION_TEMPORAL, "eight functions", "null"});
+  return *table;
 }
 
 }  // namespace lightswitch

@@ -12,17 +12,17 @@
 
 namespace lightswitch {
 
-/// What the decoder's table and the encoder's have in common.
+/// What the tables of decoders, encoders and clip decoders have in common.
 template <typename Handle>
 struct PluginFunctions {
   int32_t (*create)(const lightswitch_request*, Handle**, lightswitch_error*);
   void (*destroy)(Handle*);
   const lightswitch_spec* (*spec)(const Handle*);
   int32_t (*run)(const Handle*, const lightswitch_tensor*, const lightswitch_tensor*, const lightswitch_stop*,
-                 lightswitch_error*);
+                 lightswitch_error*);  ///< null for clips, which are decoded in streams
 };
 
-/// A plug-in's decoder or encoder: owned, its facts checked, its failures turned into typed errors.
+/// A plug-in's decoder, encoder or clip decoder: owned, its facts checked, its failures turned into typed errors.
 template <typename Handle>
 class PluginNetwork {
  public:
@@ -54,9 +54,13 @@ class PluginNetwork {
 
 using PluginDecoderNetwork = PluginNetwork<lightswitch_decoder>;
 using PluginEncoderNetwork = PluginNetwork<lightswitch_encoder>;
+using PluginTemporalNetwork = PluginNetwork<lightswitch_temporal>;
 
 PluginFunctions<lightswitch_decoder> decoder_functions(const PluginLibrary& library);
 /// @throws UnsupportedError when the plug-in does not encode, PluginError when its table is truncated or has a null.
 PluginFunctions<lightswitch_encoder> encoder_functions(const PluginLibrary& library);
+/// @throws UnsupportedError when the plug-in knows no clips, PluginError when its table is truncated or has a null.
+lightswitch_temporal_extension temporal_table(const PluginLibrary& library);
+PluginFunctions<lightswitch_temporal> temporal_functions(const lightswitch_temporal_extension& table);
 
 }  // namespace lightswitch

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <lightswitch/decode.hpp>
 #include <lightswitch/plugin_host.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <chrono>
 #include <new>
@@ -94,6 +95,42 @@ TEST(Adapter, AWrongShapeIsAnErrorWithBothShapes) {
 
 TEST(Adapter, NaNIsNoticed) {
   expect_error<NumericError>([] { decode(*open("nan"), at::zeros({1, 3, 2, 2}), {.kind = LatentKind::raw}); });
+}
+
+std::shared_ptr<const TemporalDecoder> open_clips(const std::string& fault = "none") {
+  return open_plugin_temporal_decoder({fake_plugin("adapted"), ""}, {.options = {{"fault", fault}}});
+}
+
+TEST(Adapter, FramesComeWhenTheyAreReady) {
+  const auto decoder = open_clips();
+  EXPECT_EQ(decoder->spec().factor, 4);
+  EXPECT_EQ(decoder->info().family, "adapted");
+  EXPECT_FALSE(decoder->depends_on_chunks());
+  EXPECT_EQ(decoder->macs(5, 2, 3), 30);
+  const auto latents = random_tensor({3, 4, 2, 3});
+  const auto stream = decoder->begin();
+  EXPECT_EQ(stream->push(latents.narrow(1, 0, 1)).sizes(), at::IntArrayRef({0, 3, 8, 12}));  // held back
+  const auto frames = stream->push(latents.narrow(1, 1, 3));
+  ASSERT_EQ(frames.sizes(), at::IntArrayRef({3, 3, 8, 12}));
+  const auto first = latents.select(1, 0).unsqueeze(0);
+  EXPECT_TRUE(close(frames.narrow(0, 0, 1), at::upsample_nearest2d(first, {8, 12}) + first.mean(), 1e-6));
+  EXPECT_TRUE(close(decoder->begin()->push(latents), frames, 1e-6));
+  expect_error<TensorError>([&] { stream->push(latents[0]); });
+}
+
+TEST(Adapter, AStreamFailsAsADecoderDoes) {
+  const auto latents = at::zeros({3, 2, 2, 2});
+  const auto push = [&](const std::string& fault) { open_clips(fault)->begin()->push(latents); };
+  EXPECT_TRUE(contains(expect_error<NumericError>([&] { push("numeric"); }).what(), "found broken"));
+  EXPECT_TRUE(contains(expect_error<PluginError>([&] { push("number"); }).what(), "unknown type"));
+  EXPECT_TRUE(contains(expect_error<PluginError>([&] { push("shape"); }).what(),
+                       "expected [T, 3, 8, 8] float32, found [1, 3, 5, 5]"));
+  EXPECT_THROW(push("memory"), std::bad_alloc);
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_THROW(open_clips()->begin()->push(latents, source.get_token()), Cancelled);
+  expect_error<WeightsError>([] { open_clips("create-weights"); });
+  expect_error<UnsupportedError>([] { open_plugin_temporal_decoder({fake_plugin("good"), ""}); });
 }
 
 TEST(Adapter, AStopReachesTheDecoderWhileItWorks) {

@@ -4,6 +4,7 @@
 #include <lightswitch/decode.hpp>
 #include <lightswitch/decoder_registry.hpp>
 #include <lightswitch/plugin_host.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -108,7 +109,57 @@ TEST_P(FamilyPlugin, IsAsStrictAsTheFamily) {
   expect_error<OptionError>([&] { open_plugin_decoder(source_, settings_); });
 }
 
+TEST_P(FamilyPlugin, SharesNormsAndTellsItsMemory) {
+  const auto decoder = open_plugin_decoder(source_, settings_);
+  const DecoderRegistry registry(builtin_decoder_families());
+  const auto linked = registry.family(family_).make_decoder(reference_.request);
+  EXPECT_EQ(decoder->activation_bytes(8, 9), linked->activation_bytes(8, 9));
+  EXPECT_TRUE(decoder->activation_bytes(8, 9).has_value());
+  ASSERT_EQ(decoder->shared_norms() != nullptr, linked->shared_norms() != nullptr);
+  if (!decoder->spec().global_operations) return;
+  const auto latents = random_tensor({1, decoder->spec().channels, 12, 9}, 4);
+  const DecodeOptions tiled{.kind = LatentKind::raw, .tiles = {.size = 6}};
+  const auto picture = decode(*decoder, latents, tiled);
+  EXPECT_TRUE(close(picture, decode(*linked, latents, tiled), 1e-6));
+  EXPECT_FALSE(close(picture, decode(*decoder, latents, {.kind = LatentKind::raw}), 1e-6));
+}
+
 INSTANTIATE_TEST_SUITE_P(Bundled, FamilyPlugin, ::testing::Values("kl", "vit_paper", "taming"),
+                         [](const auto& each) { return std::string(each.param); });
+
+/// Also the abilities that few families have.
+class CodebookPlugin : public FamilyPlugin {};
+
+TEST_P(CodebookPlugin, IndicesCrossTheBoundary) {
+  const auto decoder = open_plugin_decoder(source_, settings_);
+  const auto encoder = open_plugin_encoder(source_, settings_);
+  ASSERT_GT(decoder->spec().codebook, 0);
+  const auto indices = encoder->to_indices(reference_.decoder_input);
+  EXPECT_TRUE(close(decoder->forward(indices), reference_.decoder_output, 1e-4));
+  expect_error<TensorError>([&] { decoder->forward(at::full({1, 2, 2}, decoder->spec().codebook, at::kLong)); });
+  EXPECT_EQ(encode(*encoder, reference_.encoder_input.sigmoid(), LatentKind::indices).scalar_type(), at::kLong);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bundled, CodebookPlugin, ::testing::Values("vqgan"),
+                         [](const auto& each) { return std::string(each.param); });
+
+class ClipPlugin : public FamilyPlugin {};
+
+TEST_P(ClipPlugin, FramesEqualThoseOfTheLinkedFamily) {
+  const DecoderRegistry registry(builtin_decoder_families());
+  const auto linked = registry.family(family_).make_temporal_decoder(reference_.request);
+  const auto loaded = open_plugin_temporal_decoder(source_, settings_);
+  EXPECT_EQ(loaded->depends_on_chunks(), linked->depends_on_chunks());
+  EXPECT_EQ(loaded->info().parameters, linked->info().parameters);
+  EXPECT_EQ(loaded->macs(3, 8, 8), linked->macs(3, 8, 8));
+  const auto latents = random_tensor({linked->spec().channels, 6, 4, 5}, 5);
+  const auto ours = linked->begin(), theirs = loaded->begin();
+  for (const int64_t begin : {0, 4})
+    EXPECT_TRUE(close(theirs->push(latents.narrow(1, begin, begin == 0 ? 4 : 2)),
+                      ours->push(latents.narrow(1, begin, begin == 0 ? 4 : 2)), 1e-6));
+}
+
+INSTANTIATE_TEST_SUITE_P(Bundled, ClipPlugin, ::testing::Values("svd", "taming_taehv", "taming_temporal"),
                          [](const auto& each) { return std::string(each.param); });
 
 }  // namespace

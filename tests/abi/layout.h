@@ -71,7 +71,13 @@ AT(spec, shift_factor, 40);
 AT(spec, parameters, 48);
 AT(spec, space, 56);
 AT(spec, configuration, 64);
-SIZE(spec, 72);
+AT(spec, codebook, 72);
+SIZE(spec, 80);
+
+AT(sink, struct_size, 0);
+AT(sink, context, 8);
+AT(sink, take, 16);
+SIZE(sink, 24);
 
 AT(decoder_table, struct_size, 0);
 AT(decoder_table, create, 8);
@@ -97,7 +103,8 @@ AT(encode_extension, create, 8);
 AT(encode_extension, destroy, 16);
 AT(encode_extension, spec, 24);
 AT(encode_extension, encode, 32);
-SIZE(encode_extension, 40);
+AT(encode_extension, to_indices, 40);
+SIZE(encode_extension, 48);
 
 AT(tiling_extension, halo, 8);
 SIZE(tiling_extension, 16);
@@ -108,3 +115,18 @@ SIZE(memory_extension, 16);
 AT(macs_extension, decode, 8);
 AT(macs_extension, encode, 16);
 SIZE(macs_extension, 24);
+
+AT(shared_norms_extension, available, 8);
+AT(shared_norms_extension, measure, 16);
+AT(shared_norms_extension, decode, 24);
+SIZE(shared_norms_extension, 32);
+
+AT(temporal_extension, create, 8);
+AT(temporal_extension, destroy, 16);
+AT(temporal_extension, spec, 24);
+AT(temporal_extension, depends_on_chunks, 32);
+AT(temporal_extension, macs, 40);
+AT(temporal_extension, begin, 48);
+AT(temporal_extension, push, 56);
+AT(temporal_extension, end, 64);
+SIZE(temporal_extension, 72);

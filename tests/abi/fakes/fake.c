@@ -35,7 +35,7 @@ enum fault {
   REMEMBERS,
   MIXES_BATCH,
   ONE_THREAD_ONLY,
-  CLAIMS_EVERY_EXTENSION,
+  CLAIMS_UNKNOWN_EXTENSIONS,
   WRONG_HALO,
   NEGATIVE_MACS,
   CRASHES
@@ -58,7 +58,8 @@ static const lightswitch_spec facts = {FAULT == TRUNCATED_SPEC ? 16 : sizeof(lig
                                        0.0,
                                        1,
                                        "fake",
-                                       "nearest"};
+                                       "nearest",
+                                       0};
 
 static int32_t fail(lightswitch_error* error, int32_t status, const char* message) {
   snprintf(error->message, error->message_capacity, "%s", message);
@@ -147,7 +148,7 @@ static const void* extension(const char* id) {
   if (strcmp(id, LIGHTSWITCH_EXTENSION_TILING) == 0) return &tiling;
   if (strcmp(id, LIGHTSWITCH_EXTENSION_MACS) == 0) return &counting;
   if (strcmp(id, LIGHTSWITCH_EXTENSION_MEMORY) == 0) return &memory;
-  return FAULT == CLAIMS_EVERY_EXTENSION && strcmp(id, LIGHTSWITCH_EXTENSION_ENCODE) != 0 ? &tiling : NULL;
+  return FAULT == CLAIMS_UNKNOWN_EXTENSIONS && strstr(id, "no-such") ? &tiling : NULL;
 }
 
 static const lightswitch_decoder_table table = {FAULT == TRUNCATED_TABLE ? 16 : sizeof table, 0, create, destroy, spec,
