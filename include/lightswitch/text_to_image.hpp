@@ -21,7 +21,8 @@ namespace lightswitch {
 /// One request. Every field has a default; validate() says what is out of range.
 struct TextToImageOptions {
   std::string prompt;           ///< may be empty: an unconditional picture
-  std::string negative_prompt;  ///< what guidance moves away from; used when cfg_scale > 1
+  std::string negative_prompt;  ///< what guidance moves away from; used when cfg_scale > 1, and not by denoisers that
+                                ///< take the guidance as a number
   int64_t width = 512;          ///< pixels, a multiple of the latent factor
   int64_t height = 512;         ///< pixels, a multiple of the latent factor
   int64_t steps = 20;           ///< denoising steps, >= 1
@@ -31,6 +32,8 @@ struct TextToImageOptions {
   int64_t seed = 42;                        ///< of picture 0; picture i uses seed + i. >= 0
   int64_t batch_count = 1;                  ///< pictures made together, >= 1
   at::Tensor init_image;   ///< undefined, or [3, height, width] in [0, 1]: image to image (needs an encoder)
+  int64_t clip_skip = 0;   ///< last layers of the text encoders that the prompt leaves out, in diffusers' count: 0 for
+                           ///< none beside those that the model leaves out itself
   double strength = 0.75;  ///< image to image only: 0 < strength <= 1, share of the schedule that runs
   TileOptions tiles;       ///< how the picture is cut up when it is decoded
 
@@ -42,6 +45,12 @@ struct TextToImageOptions {
 struct TextToImageParts {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const TextEncoder> text_encoder;
+  /// Both null, or the second pair of a model that reads a prompt twice (SDXL): hidden states are joined along their
+  /// last axis.
+  std::shared_ptr<const Tokenizer> tokenizer_2;
+  std::shared_ptr<const TextEncoder> text_encoder_2;
+  /// An empty negative prompt is all zeros instead of an encoded empty text (SDXL's force_zeros_for_empty_prompt).
+  bool zero_empty_negative = false;
   std::shared_ptr<const Denoiser> denoiser;
   std::map<std::string, std::shared_ptr<const Scheduler>> schedulers;  ///< by sampling_method
   std::shared_ptr<const Decoder> decoder;

@@ -2,6 +2,7 @@
 #include <c10/core/InferenceMode.h>
 #include <lightswitch/decode.hpp>
 #include <lightswitch/error.hpp>
+#include <lightswitch/posterior.hpp>
 
 #include "decoder/latents.hpp"
 #include "decoder/tiling.hpp"
@@ -105,9 +106,10 @@ at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const Decod
   }
 }
 
-at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind kind, std::stop_token stop) {
-  const c10::InferenceMode guard;
-  const LatentSpec& spec = encoder.spec();
+namespace {
+
+/// Checked pictures in the range that the encoder wants.
+at::Tensor to_encoder_input(const at::Tensor& pictures, const LatentSpec& spec) {
   const bool fits = pictures.defined() && pictures.dim() == 4 && pictures.size(1) == 3 &&
                     pictures.is_floating_point() && pictures.numel() > 0 && pictures.size(2) % spec.factor == 0 &&
                     pictures.size(3) % spec.factor == 0;
@@ -116,11 +118,26 @@ at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind
         "unusable pictures",
         {"", "pictures", "[N, 3, H, W] floating point, H and W multiples of " + std::to_string(spec.factor),
          describe(pictures)});
-  if (kind == LatentKind::indices && spec.codebook == 0)
-    throw UnsupportedError("this encoder makes continuous latents", {"", "kind", "raw or diffusion", "indices"});
   require_finite(pictures, "pictures");
   const auto unit = pictures.to(at::kFloat);
-  const auto x = spec.output_range == OutputRange::signed_unit ? unit * 2 - 1 : unit;
+  return spec.output_range == OutputRange::signed_unit ? unit * 2 - 1 : unit;
+}
+
+at::Tensor to_kind(const at::Tensor& z, LatentKind kind, const LatentSpec& spec) {
+  if (kind == spec.network_input) return z.contiguous();
+  return (kind == LatentKind::diffusion ? (z - spec.shift_factor) * spec.scaling_factor
+                                        : z / spec.scaling_factor + spec.shift_factor)
+      .contiguous();
+}
+
+}  // namespace
+
+at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind kind, std::stop_token stop) {
+  const c10::InferenceMode guard;
+  const LatentSpec& spec = encoder.spec();
+  if (kind == LatentKind::indices && spec.codebook == 0)
+    throw UnsupportedError("this encoder makes continuous latents", {"", "kind", "raw or diffusion", "indices"});
+  const auto x = to_encoder_input(pictures, spec);
   std::vector<at::Tensor> latents;
   for (int64_t i = 0; i < x.size(0); ++i) {
     if (stop.stop_requested()) throw Cancelled();
@@ -129,10 +146,19 @@ at::Tensor encode(const Encoder& encoder, const at::Tensor& pictures, LatentKind
   const auto z = at::cat(latents);
   require_finite(z, "latents");
   if (kind == LatentKind::indices) return encoder.to_indices(z, stop);
-  if (kind == spec.network_input) return z.contiguous();
-  return (kind == LatentKind::diffusion ? (z - spec.shift_factor) * spec.scaling_factor
-                                        : z / spec.scaling_factor + spec.shift_factor)
-      .contiguous();
+  return to_kind(z, kind, spec);
+}
+
+LatentPosterior encode_posterior(const Encoder& encoder, const at::Tensor& pictures, std::stop_token stop) {
+  const c10::InferenceMode guard;
+  const auto* distribution = dynamic_cast<const PosteriorEncoder*>(&encoder);
+  if (distribution == nullptr) return {encode(encoder, pictures, LatentKind::diffusion, stop), {}};
+  const LatentSpec& spec = encoder.spec();
+  LatentPosterior found = distribution->posterior(to_encoder_input(pictures, spec), stop);
+  require_finite(found.mean, "latents");
+  require_finite(found.deviation, "deviation");
+  const double scale = spec.network_input == LatentKind::raw ? spec.scaling_factor : 1.0;
+  return {to_kind(found.mean, LatentKind::diffusion, spec), found.deviation * scale};
 }
 
 }  // namespace lightswitch

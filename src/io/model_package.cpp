@@ -5,6 +5,7 @@
 #include <lightswitch/torchscript.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/sha256.hpp"
 #include "io/json_reader.hpp"
@@ -13,10 +14,16 @@ namespace lightswitch {
 
 /// The parts that are not networks, as model.json names them. Paths are relative to the folder.
 struct ModelPackage::Parts {
-  std::string tokenizer_folder;
-  int64_t tokenizer_length = 0;
-  std::string text_encoder;
-  std::vector<std::string> text_encoder_outputs;
+  /// A tokenizer and the encoder that reads its ids.
+  struct Reader {
+    std::string tokenizer_folder;
+    int64_t tokenizer_length = 0;
+    std::string encoder;
+    std::vector<std::string> outputs;
+  };
+  Reader text;
+  std::optional<Reader> text_2;
+  bool zero_empty_negative = false;
   std::string denoiser, denoiser_space;
   std::vector<std::string> denoiser_inputs;
   int64_t size_multiple = 1;
@@ -103,17 +110,25 @@ ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
   package.spaces_ = read_spaces(root.object("latent_spaces"));
 
   const JsonObject all_parts = root.object("parts");
-  all_parts.allow_only({"tokenizer", "text_encoder", "denoiser", "schedulers", "decoders", "encoders"});
+  all_parts.allow_only(
+      {"tokenizer", "text_encoder", "tokenizer_2", "text_encoder_2", "denoiser", "schedulers", "decoders", "encoders"});
   auto parts = std::make_shared<Parts>();
-  const JsonObject tokenizer = all_parts.object("tokenizer");
-  if (tokenizer.text("type") != "clip_bpe")
-    throw UnsupportedError("another tokenizer", {file, tokenizer.path("type"), "clip_bpe", tokenizer.text("type")});
-  parts->tokenizer_folder = inside(tokenizer.text("folder"), file, tokenizer.path("folder"));
-  parts->tokenizer_length = tokenizer.integer("max_length", 2);
-  const JsonObject text_encoder = all_parts.object("text_encoder");
-  parts->text_encoder = inside(text_encoder.text("file"), file, text_encoder.path("file"));
-  parts->text_encoder_outputs = text_encoder.texts("outputs");
+  const auto read_reader = [&](const std::string& number) {
+    const JsonObject tokenizer = all_parts.object("tokenizer" + number);
+    if (tokenizer.text("type") != "clip_bpe")
+      throw UnsupportedError("another tokenizer", {file, tokenizer.path("type"), "clip_bpe", tokenizer.text("type")});
+    const JsonObject encoder = all_parts.object("text_encoder" + number);
+    return Parts::Reader{inside(tokenizer.text("folder"), file, tokenizer.path("folder")),
+                         tokenizer.integer("max_length", 2), inside(encoder.text("file"), file, encoder.path("file")),
+                         encoder.texts("outputs")};
+  };
+  parts->text = read_reader("");
+  if (all_parts.has("tokenizer_2") || all_parts.has("text_encoder_2")) parts->text_2 = read_reader("_2");
   const JsonObject denoiser = all_parts.object("denoiser");
+  const std::string empty = denoiser.text("empty_negative_prompt", "encoded");
+  if (empty != "encoded" && empty != "zeros")
+    throw FormatError("unknown value", {file, denoiser.path("empty_negative_prompt"), "encoded or zeros", empty});
+  parts->zero_empty_negative = empty == "zeros";
   parts->denoiser = inside(denoiser.text("file"), file, denoiser.path("file"));
   parts->denoiser_inputs = denoiser.texts("inputs");
   parts->denoiser_space = denoiser.text("space");
@@ -191,11 +206,22 @@ void ModelPackage::verify() const {
 }
 
 TextToImageParts ModelPackage::load_parts() const {
-  for (const auto& [path, record] : files_)
-    if (path.starts_with(parts_->tokenizer_folder + "/")) verified(path);
+  const auto load_tokenizer = [this](const Parts::Reader& reader) {
+    for (const auto& [path, record] : files_)
+      if (path.starts_with(reader.tokenizer_folder + "/")) verified(path);
+    return load_clip_tokenizer(folder_ / reader.tokenizer_folder, reader.tokenizer_length);
+  };
+  const auto load_encoder = [this](const Parts::Reader& reader) {
+    return load_text_encoder(verified(reader.encoder), reader.outputs);
+  };
   TextToImageParts parts;
-  parts.tokenizer = load_clip_tokenizer(folder_ / parts_->tokenizer_folder, parts_->tokenizer_length);
-  parts.text_encoder = load_text_encoder(verified(parts_->text_encoder), parts_->text_encoder_outputs);
+  parts.tokenizer = load_tokenizer(parts_->text);
+  parts.text_encoder = load_encoder(parts_->text);
+  if (parts_->text_2) {
+    parts.tokenizer_2 = load_tokenizer(*parts_->text_2);
+    parts.text_encoder_2 = load_encoder(*parts_->text_2);
+  }
+  parts.zero_empty_negative = parts_->zero_empty_negative;
   parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple);
   for (const auto& [name, path] : parts_->schedulers) parts.schedulers[name] = load_scheduler(verified(path));
   parts.latent_space = parts_->denoiser_space;

@@ -9,6 +9,7 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <mutex>
@@ -31,6 +32,17 @@ std::string first_line(const c10::Error& error) {
   return text.substr(0, text.find('\n'));
 }
 
+/// Packages store half precision to stay small; CPUs compute it slowly or not at all. Module::to would make numbers of
+/// indices, such as a text encoder's positions.
+void widen(const torch::jit::Module& module) {
+  const c10::InferenceMode guard(false);
+  const auto convert = [](const at::Tensor& tensor) {
+    if (tensor.is_floating_point()) tensor.set_data(tensor.to(at::kFloat));
+  };
+  for (const at::Tensor& parameter : module.parameters()) convert(parameter);
+  for (const at::Tensor& buffer : module.buffers()) convert(buffer);
+}
+
 torch::jit::Module load_module(const std::filesystem::path& file) {
   use_simple_executor();
   std::ifstream stream(file, std::ios::binary);
@@ -44,8 +56,7 @@ torch::jit::Module load_module(const std::filesystem::path& file) {
                        stream.gcount() < 4 ? "a file of less than 4 bytes" : "something else"});
   try {
     auto module = torch::jit::load(file.string(), c10::Device(c10::kCPU));
-    // Packages store half precision to stay small; CPUs compute it slowly or not at all.
-    module.to(at::kFloat);
+    widen(module);
     module.eval();
     return module;
   } catch (const c10::Error& error) {
@@ -101,6 +112,7 @@ class TorchScriptDenoiser final : public Denoiser {
   }
 
   int64_t size_multiple() const override { return size_multiple_; }
+  bool takes_guidance() const override { return std::ranges::count(inputs_, "guidance_scale") > 0; }
 
   at::Tensor predict(const at::Tensor& sample, double timestep, const Conditioning& conditioning) const override {
     std::vector<c10::IValue> arguments = {sample, at::scalar_tensor(timestep, at::kFloat)};

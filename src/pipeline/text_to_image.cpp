@@ -2,12 +2,14 @@
 #include <c10/core/InferenceMode.h>
 #include <lightswitch/error.hpp>
 #include <lightswitch/noise.hpp>
+#include <lightswitch/posterior.hpp>
 #include <lightswitch/text_to_image.hpp>
 
 #include <cmath>
 
 #include "core/nearest_word.hpp"
 #include "core/stopwatch.hpp"
+#include "pipeline/conditioning.hpp"
 
 namespace lightswitch {
 namespace {
@@ -21,22 +23,10 @@ void require_size(int64_t value, const char* field, int64_t multiple) {
           std::to_string(value));
 }
 
-at::Tensor tokenize(const Tokenizer& tokenizer, const std::string& text) {
-  return at::tensor(tokenizer.encode(text), at::kLong).unsqueeze(0);
-}
-
-/// Conditioning of one picture; with guidance the unconditional half comes first, so that both go through the network
-/// together.
-Conditioning condition(const TextToImageParts& parts, const TextToImageOptions& options, bool guided) {
-  auto ids = tokenize(*parts.tokenizer, options.prompt);
-  if (guided) ids = at::cat({tokenize(*parts.tokenizer, options.negative_prompt), ids});
-  return parts.text_encoder->encode(ids);
-}
-
 /// One picture's predictions, guided where asked (classifier-free guidance, arXiv 2207.12598, eq. 6).
 at::Tensor predict(const Denoiser& denoiser, const at::Tensor& sample, double timestep,
                    const Conditioning& conditioning, double cfg_scale) {
-  if (cfg_scale <= 1) return denoiser.predict(sample, timestep, conditioning);
+  if (!runs_both(denoiser, cfg_scale)) return denoiser.predict(sample, timestep, conditioning);
   const auto both = denoiser.predict(at::cat({sample, sample}), timestep, conditioning).chunk(2);
   return both[0] + (both[1] - both[0]) * cfg_scale;
 }
@@ -66,6 +56,7 @@ void TextToImageOptions::validate() const {
   require(steps >= 1 && steps <= 1000, "steps", "1 to 1000", std::to_string(steps));
   require(std::isfinite(cfg_scale) && cfg_scale >= 0, "cfg_scale", "a number of at least 0", std::to_string(cfg_scale));
   require(seed >= 0, "seed", "0 or more", std::to_string(seed));
+  require(clip_skip >= 0, "clip_skip", "0 or more", std::to_string(clip_skip));
   require(batch_count >= 1, "batch_count", "1 or more", std::to_string(batch_count));
   tiles.validate();
   if (!init_image.defined()) return;
@@ -84,6 +75,8 @@ TextToImage::TextToImage(TextToImageParts parts) : parts_(std::move(parts)) {
   need(parts_.tokenizer != nullptr, "tokenizer");
   need(parts_.text_encoder != nullptr, "text_encoder");
   need(parts_.denoiser != nullptr, "denoiser");
+  need((parts_.tokenizer_2 == nullptr) == (parts_.text_encoder_2 == nullptr),
+       parts_.tokenizer_2 == nullptr ? "tokenizer_2" : "text_encoder_2");
   need(!parts_.schedulers.empty(), "schedulers");
   need(parts_.decoder != nullptr, "decoder");
   const auto same_space = [this](const LatentSpec& spec, const char* field) {
@@ -109,14 +102,13 @@ TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const 
 
   TextToImageResult result;
   Stopwatch text_watch;
-  const bool guided = options.cfg_scale > 1;
-  const Conditioning conditioning = condition(parts_, options, guided);
+  const Conditioning conditioning = condition(parts_, options);
   result.timings.add("text", text_watch.ms());
 
-  at::Tensor start;
+  LatentPosterior start;
   if (from_image) {
     Stopwatch watch;
-    start = encode(*parts_.encoder, options.init_image.unsqueeze(0), LatentKind::diffusion, stop);
+    start = encode_posterior(*parts_.encoder, options.init_image.unsqueeze(0), stop);
     result.timings.add("encode", watch.ms());
   }
 
@@ -132,8 +124,11 @@ TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const 
       throw OptionError("no step is left to run",
                         {"", "strength", "at least " + std::to_string(1.0 / static_cast<double>(options.steps)),
                          std::to_string(options.strength)});
+    // The stream's order is diffusers': what the posterior takes comes before the first noise.
+    auto clean = start.mean;
+    if (start.deviation.defined()) clean = clean + start.deviation * picture.noise.draw(shape);
     const auto noise = picture.noise.draw(shape);
-    picture.sample = from_image ? picture.run->add_noise(start, noise, 0) : noise * picture.run->initial_noise_scale();
+    picture.sample = from_image ? picture.run->add_noise(clean, noise, 0) : noise * picture.run->initial_noise_scale();
     pictures.push_back(std::move(picture));
   }
 

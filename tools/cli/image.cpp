@@ -60,9 +60,17 @@ void add_sampling_options(CLI::App& command, ImageArguments& to) {
       ->type_name("X")
       ->group(group);
   command
-      .add_option("--sampling-method", to.sampling_method,
-                  "Sampler, by its name here (ddim, euler, euler_a, dpm++2m, lcm) or as a diffusers class")
+      .add_option(
+          "--sampling-method", to.sampling_method,
+          "Sampler, by its name here (ddim, pndm, euler, euler_a, dpm++2m, dpm++2m_karras, lcm; not every model "
+          "has all) or as a diffusers class")
       ->type_name("NAME")
+      ->group(group);
+  command
+      .add_option("--clip-skip", to.clip_skip,
+                  "Last layers of the text encoder to leave out, beside those the model leaves out itself (default: 0; "
+                  "stable-diffusion-webui counts from 1)")
+      ->type_name("N")
       ->group(group);
 }
 

@@ -22,6 +22,7 @@ namespace {
 /// Users of diffusers know samplers by their classes.
 std::string sampler_from_class(const std::string& name) {
   static const std::map<std::string, std::string> classes{{"DDIMScheduler", "ddim"},
+                                                          {"PNDMScheduler", "pndm"},
                                                           {"EulerDiscreteScheduler", "euler"},
                                                           {"EulerAncestralDiscreteScheduler", "euler_a"},
                                                           {"DPMSolverMultistepScheduler", "dpm++2m"},
@@ -183,6 +184,7 @@ void apply(const ImageArguments& arguments, TextToImageOptions& options) {
   if (arguments.height) options.height = *arguments.height;
   if (arguments.steps) options.steps = *arguments.steps;
   if (arguments.batch_count) options.batch_count = *arguments.batch_count;
+  if (arguments.clip_skip) options.clip_skip = *arguments.clip_skip;
   if (arguments.cfg_scale) options.cfg_scale = *arguments.cfg_scale;
   if (arguments.strength) options.strength = *arguments.strength;
   if (arguments.sampling_method) options.sampling_method = sampler_from_class(*arguments.sampling_method);

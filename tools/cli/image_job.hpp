@@ -14,7 +14,7 @@ struct ImageArguments {
   std::string prompt, negative_prompt;
   std::string model;
   std::string decoder, encoder;
-  std::optional<int64_t> width, height, steps, seed, batch_count;
+  std::optional<int64_t> width, height, steps, seed, batch_count, clip_skip;
   std::optional<double> cfg_scale, strength;
   std::optional<std::string> sampling_method;
   std::string init_image;

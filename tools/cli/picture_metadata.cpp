@@ -11,8 +11,10 @@ namespace {
 
 /// The names that stable-diffusion-webui shows for samplers.
 std::string sampler_name(const std::string& method) {
-  static const std::map<std::string, std::string> names{
-      {"ddim", "DDIM"}, {"euler", "Euler"}, {"euler_a", "Euler a"}, {"dpm++2m", "DPM++ 2M"}, {"lcm", "LCM"}};
+  static const std::map<std::string, std::string> names{{"ddim", "DDIM"},        {"pndm", "PLMS"},
+                                                        {"euler", "Euler"},      {"euler_a", "Euler a"},
+                                                        {"dpm++2m", "DPM++ 2M"}, {"dpm++2m_karras", "DPM++ 2M Karras"},
+                                                        {"lcm", "LCM"}};
   const auto entry = names.find(method);
   return entry == names.end() ? method : entry->second;
 }
@@ -30,6 +32,7 @@ std::string parameters_text(const TextToImageOptions& options, int64_t seed, con
   text << "Steps: " << options.steps << ", Sampler: " << sampler_name(options.sampling_method)
        << ", CFG scale: " << options.cfg_scale << ", Seed: " << seed << ", Size: " << options.width << "x"
        << options.height << ", Model: " << quoted(model) << ", VAE: " << quoted(decoder);
+  if (options.clip_skip > 0) text << ", Clip skip: " << options.clip_skip + 1;  // webui counts from 1
   if (options.init_image.defined()) text << ", Denoising strength: " << options.strength;
   text << ", Version: lightswitch " LIGHTSWITCH_VERSION;
   return text.str();
@@ -51,6 +54,7 @@ ImageText picture_metadata(const TextToImageOptions& options, int64_t index, con
   json["steps"] = options.steps;
   json["cfg_scale"] = options.cfg_scale;
   json["sampling_method"] = options.sampling_method;
+  if (options.clip_skip > 0) json["clip_skip"] = options.clip_skip;
   if (options.init_image.defined()) json["strength"] = options.strength;
   return {{"parameters", parameters_text(options, seed, model, report.network)}, {"lightswitch", dump_json(json)}};
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import hashlib
 import json
 from pathlib import Path
 from string import Template
@@ -14,7 +13,7 @@ import torch
 from train.judge import load_judge
 from train.runs import CONFIGS, NOTHING, read_config, runs_folder, write_atomically
 from train.text_encoder import load_encoder
-from train.torchscript import SCHEDULERS, ScheduleConfig, local_paths, save_script, scripted
+from train.torchscript import SCHEDULERS, ScheduleConfig, file_list, local_paths, save_script, scripted
 from train.unet_training import load_unet
 
 SPACE = "scenes"
@@ -81,17 +80,6 @@ def describe(text: dict, unet: dict, decoders: dict) -> dict:
             "strength": 0.75,
         },
     }
-
-
-def file_list(folder: Path) -> dict[str, dict]:
-    """Size and SHA-256 of every file of the package but model.json and the card."""
-    listed = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in ("model.json", "README.md"):
-            content = path.read_bytes()
-            listed[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    return listed
 
 
 def check_parts(folder: Path, model: dict) -> None:

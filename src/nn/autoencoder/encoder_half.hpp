@@ -12,7 +12,7 @@ class EncoderHalf {
  public:
   enum class Output {
     latents,
-    moments,  ///< means, then log-variances; only the means, the posterior's mode, are computed
+    moments,  ///< means, then as many log-variances
   };
 
   /// @param loader made for kEncoder. @throws OptionError, UnsupportedError (see read_plan).

@@ -1,47 +1,67 @@
-"""`python -m lightswitch_export schedulers -o DIR`: writes the schedulers of a model package."""
+"""`python -m lightswitch_export DIFFUSERS_DIR -o PACKAGE`: a diffusers pipeline as a model package."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import sys
+import warnings
 from pathlib import Path
 
-from .archive import save_script
-from .noise_schedule import ScheduleConfig
-from .schedulers import SCHEDULERS, scripted
+from . import text_to_image
+from .package import new_package
+from .refusal import Refusal, require
+from .source import Source
+from .tracing import DTYPES
 
 
-def write_schedulers(folder: Path, config: ScheduleConfig, overrides: dict[str, dict[str, object]]) -> list[Path]:
-    """One file a scheduler; `overrides` holds the fields in which a scheduler differs from the common schedule."""
-    written = []
-    for name in SCHEDULERS:
-        path = folder / f"{name}.pt"
-        save_script(scripted(name, dataclasses.replace(config, **overrides.get(name, {}))), path)
-        written.append(path)
-    return written
+def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
+    sizes = []
+    for part in text.split(","):
+        width, cross, height = part.strip().partition("x")
+        if not (cross and width.isdigit() and height.isdigit()):
+            raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT[,WIDTHxHEIGHT…], found {part!r}")
+        sizes.append((int(width), int(height)))
+    return tuple(sizes)
 
 
-def _schedulers(arguments: argparse.Namespace) -> None:
-    config = ScheduleConfig()
-    if arguments.config:
-        config = ScheduleConfig.from_diffusers(json.loads(arguments.config.read_text()))
-    for path in write_schedulers(arguments.output, config, {}):
-        print(f"{path}  {path.stat().st_size} bytes")
+def export(folder: Path, package: Path, options: text_to_image.Options) -> None:
+    """Writes the package, telling each comparison on standard output. @raises Refusal; the package is then not there."""
+    source = Source(folder)
+    known = ", ".join(text_to_image.PIPELINES)
+    require(source.pipeline in text_to_image.PIPELINES, "model_index.json: _class_name", known, source.pipeline)
+    with new_package(package) as target:
+        text_to_image.export(source, target, package.name, options, lambda comparison: print(comparison, flush=True))
+    print(f"wrote {package}: `lightswitch image -m {package} -p TEXT -o FILE`")
+
+
+def quieten() -> None:
+    """Tracing warns of every shape that Python looks at; whether one was frozen is what the comparisons show."""
+    import diffusers
+    import transformers
+
+    warnings.filterwarnings("ignore")
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lightswitch_export", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    schedulers = commands.add_parser("schedulers", help="write the TorchScript schedulers")
-    schedulers.add_argument("--config", type=Path, help="diffusers' scheduler_config.json; default: Stable Diffusion's")
-    schedulers.add_argument("-o", "--output", type=Path, required=True, help="folder to write into")
-    schedulers.set_defaults(run=_schedulers)
+    parser.add_argument("source", type=Path, metavar="DIFFUSERS_DIR", help="folder with model_index.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACKAGE", help="folder to make")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp16", help="of the stored weights (default: fp16)")
+    parser.add_argument(
+        "--sizes", type=parse_sizes, default=(), metavar="WxH,…",
+        help="pixels to check the denoiser at, the first becomes the package's default (default: the model's own)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, help="the package's default (default: 50, for consistency models 4)")
+    parser.add_argument("--cfg-scale", type=float, help="the package's default (default: 7.5, for SDXL 5)")
     arguments = parser.parse_args()
+    options = text_to_image.Options(arguments.dtype, arguments.sizes, arguments.steps, arguments.cfg_scale)
+    quieten()
     try:
-        arguments.run(arguments)
-    except (OSError, ValueError) as error:
+        export(arguments.source, arguments.output, options)
+    except (Refusal, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

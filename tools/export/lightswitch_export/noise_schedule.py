@@ -12,6 +12,7 @@ BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 SPACINGS = ("leading", "linspace", "trailing")
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 FINAL_SIGMAS = ("zero", "sigma_min")
+TIMESTEP_TYPES = ("discrete", "continuous")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,10 @@ class ScheduleConfig:
     euler_at_final: bool = False
     original_inference_steps: int = 50
     timestep_scaling: float = 10.0
+    timestep_type: str = "discrete"
+    sigma_min: float | None = None
+    sigma_max: float | None = None
+    skip_prk_steps: bool = True
     eta: float = 0.0
 
     def __post_init__(self) -> None:
@@ -43,6 +48,7 @@ class ScheduleConfig:
             ("timestep_spacing", SPACINGS),
             ("prediction_type", PREDICTIONS),
             ("final_sigmas_type", FINAL_SIGMAS),
+            ("timestep_type", TIMESTEP_TYPES),
         ):
             value = getattr(self, field)
             if value not in known:
@@ -73,15 +79,11 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "use_lu_lambdas": (False, None),
     "use_flow_sigmas": (False, None),
     "use_dynamic_shifting": (False,),
-    "sigma_min": (None,),
-    "sigma_max": (None,),
-    "timestep_type": ("discrete",),
     "solver_order": (2,),
     "solver_type": ("midpoint",),
     "algorithm_type": ("dpmsolver++",),
     "variance_type": (None,),
     "lambda_min_clipped": (-math.inf,),
-    "skip_prk_steps": (True, False),
 }
 _WITHOUT_EFFECT = ("dynamic_thresholding_ratio", "sample_max_value", "flow_shift", "time_shift_type")
 

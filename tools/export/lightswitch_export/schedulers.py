@@ -67,6 +67,9 @@ class _VarianceExploding(_Scheduler):
     def __init__(self, config: ScheduleConfig) -> None:
         super().__init__(config)
         self.karras = config.use_karras_sigmas
+        self.sigma_min: Optional[float] = config.sigma_min
+        self.sigma_max: Optional[float] = config.sigma_max
+        self.continuous = config.timestep_type == "continuous" and config.prediction_type == "v_prediction"
         self.ends_at_zero = config.final_sigmas_type == "zero"
         if config.rescale_betas_zero_snr:
             # sigma would be infinite at zero signal; diffusers puts half precision's smallest number there.
@@ -80,8 +83,13 @@ class _VarianceExploding(_Scheduler):
         table = ((1 - self.signal) / self.signal).sqrt().to(torch.float64)
         sigmas = _interpolate(table, timesteps)
         if self.karras:
-            sigmas = _karras(sigmas[0], sigmas[-1], num_steps)
+            largest, smallest = self.sigma_max, self.sigma_min
+            start = sigmas[0] if largest is None else torch.full_like(sigmas[0], largest)
+            end = sigmas[-1] if smallest is None else torch.full_like(sigmas[-1], smallest)
+            sigmas = _karras(start, end, num_steps)
             timesteps = _time_of(sigmas, table.log())
+        if self.continuous:
+            timesteps = 0.25 * sigmas.log()  # EDM's noise conditioning, arXiv 2206.00364, table 1
         last = torch.zeros(1, dtype=torch.float64) if self.ends_at_zero else table[:1]
         sigmas = torch.cat([sigmas, last]).to(torch.float32)
         return {"timesteps": timesteps.to(torch.float32)[first:], "sigmas": sigmas[first:]}
@@ -205,6 +213,73 @@ class DDIM(_VariancePreserving):
         return moved.to(sample.dtype), x0.to(sample.dtype), state.copy()
 
 
+class PNDM(_VariancePreserving):
+    """Linear multistep on the predicted noise (arXiv 2202.09778, formulas 9 and 12), without its Runge-Kutta start.
+
+    The first step is taken twice: Heun's correction stands for the history that is still missing, so a run has one more
+    call of the model than steps.
+    """
+
+    def __init__(self, config: ScheduleConfig) -> None:
+        super().__init__(config)
+        if not config.skip_prk_steps:
+            raise ValueError("skip_prk_steps: expected true, found false: the Runge-Kutta start is not supported")
+        if config.prediction_type == "sample":
+            raise ValueError("prediction_type: expected epsilon or v_prediction for PNDM, found 'sample'")
+        if config.rescale_betas_zero_snr:
+            raise ValueError("rescale_betas_zero_snr: expected false for PNDM, found true")
+        self.final_signal = 1.0 if config.set_alpha_to_one else float(self.signal[0])
+
+    @torch.jit.export
+    def init(self, num_steps: int, strength: float) -> State:
+        self._check(num_steps, strength)
+        once = self._spaced(num_steps).round().to(torch.int64)
+        timesteps = torch.cat([once[:2], once[1:]])[self._first_kept(num_steps, strength) :]
+        gap = self.train_steps // num_steps
+        # The second call goes back to where the first began.
+        start = timesteps.clone()
+        start[1:2] += gap
+        target = timesteps - gap
+        target[1:2] += gap
+        final = torch.full_like(self.signal[:1], self.final_signal)
+        return {
+            "timesteps": timesteps.to(torch.float32),
+            "signal": self.signal[timesteps],
+            "start_signal": self.signal[start.clamp(max=self.train_steps - 1)],
+            "next_signal": torch.where(target >= 0, self.signal[target.clamp(min=0)], final),
+        }
+
+    @torch.jit.export
+    def needs_noise(self, i: int, state: State) -> bool:
+        return False
+
+    @torch.jit.export
+    def step(self, model_output: Tensor, i: int, sample: Tensor, state: State, noise: Optional[Tensor]) -> StepResult:
+        held = sample.to(torch.float32)
+        output = model_output.to(torch.float32)
+        now = state["signal"][i]
+        x0 = self._x0(output, held, now.sqrt(), (1 - now).sqrt())
+        following = state.copy()
+        slope = output
+        if i == 0:
+            following["outputs"] = output.unsqueeze(0)
+            following["first_sample"] = held
+        elif i == 1:
+            slope = (output + state["outputs"][0]) / 2
+            held = state["first_sample"]
+            following.pop("first_sample")
+        else:
+            outputs = torch.cat([output.unsqueeze(0), state["outputs"]])[:4]
+            following["outputs"] = outputs
+            slope = torch.tensordot(_adams_bashforth(outputs.size(0)), outputs, dims=([0], [0]))
+        signal, target = state["start_signal"][i], state["next_signal"][i]
+        if self.prediction == "v_prediction":
+            slope = signal.sqrt() * slope + (1 - signal).sqrt() * held
+        spread = signal * (1 - target).sqrt() + (signal * (1 - signal) * target).sqrt()
+        moved = (target / signal).sqrt() * held - (target - signal) * slope / spread
+        return moved.to(sample.dtype), x0.to(sample.dtype), following
+
+
 class LCM(_VariancePreserving):
     def __init__(self, config: ScheduleConfig) -> None:
         super().__init__(config)
@@ -314,6 +389,15 @@ class DPMSolverPlusPlus2M(_Scheduler):
         return moved.to(sample.dtype), x0.to(sample.dtype), following
 
 
+def _adams_bashforth(order: int) -> Tensor:
+    """Weights of the newest prediction first."""
+    if order == 2:
+        return torch.tensor([3.0, -1.0]) / 2
+    if order == 3:
+        return torch.tensor([23.0, -16.0, 5.0]) / 12
+    return torch.tensor([55.0, -59.0, 37.0, -9.0]) / 24
+
+
 def _interpolate(table: Tensor, position: Tensor) -> Tensor:
     low = position.floor().clamp(0, table.numel() - 2).to(torch.int64)
     share = (position - low).clamp(0.0, 1.0)
@@ -337,6 +421,7 @@ def _time_of(sigmas: Tensor, log_table: Tensor) -> Tensor:
 
 SCHEDULERS: Dict[str, type] = {
     "ddim": DDIM,
+    "pndm": PNDM,
     "euler": Euler,
     "euler_a": EulerAncestral,
     "dpm++2m": DPMSolverPlusPlus2M,

@@ -18,7 +18,11 @@ except ImportError:
 
 CLASSES = {
     "ddim": ("DDIMScheduler", ("clip_sample", "clip_sample_range", "set_alpha_to_one", "steps_offset")),
-    "euler": ("EulerDiscreteScheduler", ("use_karras_sigmas", "final_sigmas_type", "steps_offset")),
+    "pndm": ("PNDMScheduler", ("skip_prk_steps", "set_alpha_to_one", "steps_offset")),
+    "euler": (
+        "EulerDiscreteScheduler",
+        ("use_karras_sigmas", "final_sigmas_type", "steps_offset", "timestep_type", "sigma_min", "sigma_max"),
+    ),
     "euler_a": ("EulerAncestralDiscreteScheduler", ("steps_offset",)),
     "dpm++2m": (
         "DPMSolverMultistepScheduler",
@@ -34,7 +38,8 @@ SHARED = (
 def reference(name: str, config: ScheduleConfig):
     class_name, own = CLASSES[name]
     values = dataclasses.asdict(config)
-    return getattr(diffusers, class_name)(**{field: values[field] for field in (*SHARED, *own)})
+    shared = [field for field in SHARED if name != "pndm" or field != "rescale_betas_zero_snr"]  # PNDM does not have it
+    return getattr(diffusers, class_name)(**{field: values[field] for field in (*shared, *own)})
 
 
 def model(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
@@ -80,7 +85,9 @@ class EqualToDiffusers(unittest.TestCase):
         trail = [sample]
         for timestep in timesteps:
             output = model(sampler.scale_model_input(sample, timestep), timestep)
-            if name == "ddim":
+            if name == "pndm":
+                result = sampler.step(output, timestep, sample)
+            elif name == "ddim":
                 result = sampler.step(output, timestep, sample, eta=config.eta, generator=draws)
             elif name == "dpm++2m" or name == "euler" or name == "euler_a" or name == "lcm":
                 result = sampler.step(output, timestep, sample, generator=draws)
@@ -108,7 +115,7 @@ class EqualToDiffusers(unittest.TestCase):
         for name, spacing, prediction, steps in itertools.product(
             SCHEDULERS, ("leading", "linspace", "trailing"), ("epsilon", "v_prediction", "sample"), (1, 4, 25, 50)
         ):
-            if name == "euler_a" and prediction == "sample":
+            if name in ("euler_a", "pndm") and prediction == "sample":
                 continue  # diffusers does not have it
             if name == "lcm" and spacing != "leading":
                 continue  # LCM has a spacing of its own
@@ -139,7 +146,15 @@ class EqualToDiffusers(unittest.TestCase):
             for steps in (6, 20):
                 self.compare(name, ScheduleConfig(use_karras_sigmas=karras, final_sigmas_type=final), steps)
 
+    def test_continuous_sigmas_of_video_models(self) -> None:
+        config = ScheduleConfig(
+            prediction_type="v_prediction", use_karras_sigmas=True, timestep_type="continuous", sigma_min=0.002, sigma_max=700.0
+        )
+        for steps in (1, 8, 25):
+            self.compare("euler", config, steps)
+
     def test_options_of_single_schedulers(self) -> None:
+        self.compare("pndm", ScheduleConfig(set_alpha_to_one=True, steps_offset=0), 12)
         self.compare("ddim", ScheduleConfig(eta=0.7), 20)
         self.compare("ddim", ScheduleConfig(eta=1.0, set_alpha_to_one=True, clip_sample=True), 20)
         self.compare("ddim", ScheduleConfig(steps_offset=0), 20)
@@ -184,6 +199,8 @@ class Contract(unittest.TestCase):
             ScheduleConfig(beta_schedule="sigmoid")
         with self.assertRaisesRegex(ValueError, "thresholding"):
             ScheduleConfig.from_diffusers({"thresholding": True})
+        with self.assertRaisesRegex(ValueError, "skip_prk_steps"):
+            scripted("pndm", ScheduleConfig(skip_prk_steps=False))
 
     def test_missing_noise_is_an_error(self) -> None:
         for name, config in (("euler_a", ScheduleConfig()), ("lcm", ScheduleConfig()), ("ddim", ScheduleConfig(eta=1.0))):
