@@ -19,7 +19,7 @@ double convolution_peak(DType dtype) {
   constexpr std::array<std::array<int64_t, 2>, 4> shapes = {{{64, 256}, {128, 128}, {256, 64}, {512, 64}}};
   double best = 0;
   for (const auto& [channels, edge] : shapes) {
-    const nn::Conv2d layer(at::randn({channels, channels, 3, 3}), at::randn({channels}),
+    const nn::Conv2d layer("peak", at::randn({channels, channels, 3, 3}), at::randn({channels}),
                            {.in = channels, .out = channels}, nn::Activation::none, type, cpu);
     nn::Run run = nn::Run::compute();
     const auto x = nn::enter(run, at::randn({1, channels, edge, edge}), type, cpu);

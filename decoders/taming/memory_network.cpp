@@ -44,9 +44,11 @@ MemoryBlock::MemoryBlock(nn::WeightLoader& loader, const std::string& name, int6
       third_(loader, name + ".conv.4", {.in = width, .out = width}, Activation::relu) {
   const at::Tensor weight = loader.take(name + ".conv.0.weight", {width, 2 * width, 3, 3});
   const nn::ConvShape shape{.in = width, .out = width};
-  here_ = nn::Conv2d(weight.narrow(1, 0, width), loader.take(name + ".conv.0.bias", {width}), shape, Activation::none,
-                     loader.dtype(), loader.device());
-  before_ = nn::Conv2d(weight.narrow(1, width, width), {}, shape, Activation::relu, loader.dtype(), loader.device());
+  const std::string merged = loader.full_name(name + ".conv.0");
+  here_ = nn::Conv2d(merged, weight.narrow(1, 0, width), loader.take(name + ".conv.0.bias", {width}), shape,
+                     Activation::none, loader.dtype(), loader.device());
+  before_ =
+      nn::Conv2d(merged, weight.narrow(1, width, width), {}, shape, Activation::relu, loader.dtype(), loader.device());
 }
 
 at::Tensor MemoryBlock::operator()(nn::Run& run, const at::Tensor& frames, at::Tensor& memory) const {

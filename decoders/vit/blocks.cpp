@@ -68,7 +68,7 @@ NormedConv2d::NormedConv2d(nn::WeightLoader& loader, const std::string& conv, co
     weight = folded.weight;
     bias = folded.bias;
   }
-  conv_ = nn::Conv2d(weight, bias, shape, Activation::none, loader.dtype(), loader.device());
+  conv_ = nn::Conv2d(loader.full_name(conv), weight, bias, shape, Activation::none, loader.dtype(), loader.device());
 }
 
 at::Tensor NormedConv2d::operator()(nn::Run& run, const at::Tensor& x, const at::Tensor& residual) const {
@@ -109,7 +109,8 @@ LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& na
     // The three maps are thirds of the fused one's rows, and not queries, keys and values: those come head by head.
     std::vector<at::Tensor> rows;
     for (const char* third : names.thirds) rows.push_back(take_linear(loader, name + third, total, stage.width));
-    qkv_ = nn::Conv2d(at::cat(rows), {}, shape, Activation::none, loader.dtype(), loader.device());
+    qkv_ =
+        nn::Conv2d(loader.full_name(qkv), at::cat(rows), {}, shape, Activation::none, loader.dtype(), loader.device());
   }
   for (int64_t i = 0;; ++i) {
     const std::string neighbourhood = scale_name(i) + names.scale_neighbourhood, mix = scale_name(i) + names.scale_mix;

@@ -10,12 +10,14 @@
 namespace lightswitch {
 namespace {
 
-NumericError bad_picture(const Decoder& decoder, const at::Tensor& latents, const at::Tensor& picture,
-                         std::stop_token stop) {
-  const std::string layer = decoder.first_non_finite_layer(latents, std::move(stop));
-  const std::string place = layer.empty() ? "" : ", first after " + layer;
+/// @param layer the place that is named where the decoder itself cannot name the first.
+NumericError overflow(const Decoder& decoder, const at::Tensor& latents, const std::string& found,
+                      const std::string& layer, std::stop_token stop) {
+  std::string first = decoder.first_non_finite_layer(latents, std::move(stop));
+  if (first.empty()) first = layer;
+  const std::string place = first.empty() ? "" : ", first after " + first;
   return NumericError(std::string("the decoder's numbers overflow in ") + to_string(decoder.info().dtype),
-                      {"", "picture", "finite numbers", count_of_bad(picture) + place});
+                      {"", "picture", "finite numbers", found + place});
 }
 
 void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
@@ -55,13 +57,18 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
 
   const auto forward = [&](const at::Tensor& part, const NormStatistics* shared = nullptr) {
     if (options.stop.stop_requested()) throw Cancelled();
-    const auto picture = shared ? decoder.shared_norms()->forward_with(*shared, part, options.stop)
-                                : decoder.forward(part, options.stop);
+    at::Tensor picture;
+    try {
+      picture = shared ? decoder.shared_norms()->forward_with(*shared, part, options.stop)
+                       : decoder.forward(part, options.stop);
+    } catch (const NumericError& error) {  // found on the way
+      throw overflow(decoder, part, error.detail().found, error.detail().field, options.stop);
+    }
     const std::vector<int64_t> expected = {part.size(0), 3, part.size(-2) * spec.factor, part.size(-1) * spec.factor};
     if (!picture.defined() || picture.sizes() != at::IntArrayRef(expected))
       throw TensorError("the decoder returned another shape",
                         {"", "picture", c10::str(at::IntArrayRef(expected)), describe(picture)});
-    if (!is_finite(picture)) throw bad_picture(decoder, part, picture, options.stop);
+    if (!is_finite(picture)) throw overflow(decoder, part, count_of_bad(picture), "", options.stop);
     return to_unit(picture, spec.output_range);
   };
   const auto in_tiles = [&](const at::Tensor& one) {

@@ -40,21 +40,20 @@ at::Tensor taken_bias(WeightLoader& loader, const std::string& name, const ConvS
 }  // namespace
 
 Conv2d::Conv2d(WeightLoader& loader, const std::string& name, const ConvShape& shape, Activation act)
-    : Conv2d(taken_weight(loader, name, shape), taken_bias(loader, name, shape), shape, act, loader.dtype(),
-             loader.device()) {
-  name_ = loader.full_name(name);
-}
+    : Conv2d(loader.full_name(name), taken_weight(loader, name, shape), taken_bias(loader, name, shape), shape, act,
+             loader.dtype(), loader.device()) {}
 
-Conv2d::Conv2d(const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act,
-               at::ScalarType dtype, c10::Device device)
-    // copy=true: the network must not depend on the file's mapping.
-    : weight_(weight.to(weight.options().dtype(dtype).device(device), false, true)),
+Conv2d::Conv2d(std::string name, const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape,
+               Activation act, at::ScalarType dtype, c10::Device device)
+    : name_(std::move(name)),
+      // copy=true: the network must not depend on the file's mapping.
+      weight_(weight.to(weight.options().dtype(dtype).device(device), false, true)),
       bias_(bias.defined() ? bias.to(bias.options().dtype(dtype).device(device), false, true) : at::Tensor()),
       shape_(with_padding(shape)),
       act_(act) {
   // Groups of channels gain nothing from packing.
   if (shape_.groups == 1)
-    packed_ = PackedConv::make(weight_, bias_, {.stride = shape_.stride, .padding = own_padding(shape_)}, act_);
+    packed_ = PackedConv::make(weight_, bias_, {.stride = shape_.stride, .padding = own_padding(shape_)});
   if (packed_)
     weight_ = bias_ = at::Tensor();
   else
@@ -73,10 +72,34 @@ at::Tensor Conv2d::operator()(Run& run, const at::Tensor& x, const at::Tensor& r
 
 at::Tensor Conv2d::compute(Run& run, const at::Tensor& x, const at::Tensor& residual) const {
   const at::Tensor padded = is_even(shape_) ? x : pad(x, shape_);
-  if (packed_) return (*packed_)(run, padded, residual);
+  if (packed_) {
+    const double largest = bound(run, x, residual);
+    // The fused ReLU hides NaN, and whatever was lost with an infinity.
+    const bool hides = act_ == Activation::relu && !(largest < Magnitudes::kSafe);
+    at::Tensor y = (*packed_)(run, padded, residual, hides ? Activation::none : act_);
+    if (hides) {
+      Run::require_finite(name_, y);
+      y = activate(run, std::move(y), act_);
+    }
+    run.magnitudes().note(y, largest);
+    return y;
+  }
   at::Tensor y = at::conv2d(padded, weight_, bias_, shape_.stride, own_padding(shape_), 1, shape_.groups);
   if (residual.defined()) y.add_(residual);
   return activate(run, std::move(y), act_);
+}
+
+/// What no result exceeds; looks at the input where it must, to know that a ReLU hides nothing.
+double Conv2d::bound(Run& run, const at::Tensor& x, const at::Tensor& residual) const {
+  Magnitudes& known = run.magnitudes();
+  const auto largest = [&] {
+    return packed_->bound(known.bound(x)) + (residual.defined() ? known.bound(residual) : 0);
+  };
+  const double cheap = largest();
+  if (act_ != Activation::relu || cheap < Magnitudes::kSafe) return cheap;
+  known.measure(x);
+  if (residual.defined()) known.measure(residual);
+  return largest();
 }
 
 }  // namespace lightswitch::nn

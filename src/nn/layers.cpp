@@ -9,8 +9,7 @@ namespace lightswitch::nn {
 
 void Run::require_finite(const std::string& layer, const at::Tensor& y) {
   if (at::isfinite(y).all().item<bool>()) return;
-  throw NumericError("not finite",
-                     {"", layer.empty() ? "a layer with merged weights" : layer, "finite numbers", "NaN or infinity"});
+  throw NumericError("not finite", {"", layer, "finite numbers", "NaN or infinity"});
 }
 
 at::Tensor Run::planned(at::Tensor y) {
@@ -50,13 +49,17 @@ at::Tensor leave(Run& run, const at::Tensor& x) {
 at::Tensor pixel_shuffle(Run& run, const at::Tensor& x, int64_t factor) {
   run.checkpoint();
   at::Tensor y = at::pixel_shuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
-  return run.counting() ? run.planned(std::move(y)) : y;
+  if (run.counting()) return run.planned(std::move(y));
+  run.magnitudes().note(y, run.magnitudes().bound(x));
+  return y;
 }
 
 at::Tensor pixel_unshuffle(Run& run, const at::Tensor& x, int64_t factor) {
   run.checkpoint();
   at::Tensor y = at::pixel_unshuffle(x, factor).contiguous(at::MemoryFormat::ChannelsLast);
-  return run.counting() ? run.planned(std::move(y)) : y;
+  if (run.counting()) return run.planned(std::move(y));
+  run.magnitudes().note(y, run.magnitudes().bound(x));
+  return y;
 }
 
 at::Tensor upsample_bilinear(Run& run, const at::Tensor& x) {
@@ -82,7 +85,10 @@ at::Tensor activate(Run& run, at::Tensor x, Activation act) {
 
 at::Tensor add(Run& run, at::Tensor a, const at::Tensor& b) {
   if (run.counting()) return is_sole_owner(a) ? a : run.planned(at::empty_like(a));
-  return is_sole_owner(a) ? a.add_(b) : at::add(a, b);
+  const double bound = run.magnitudes().bound(a) + run.magnitudes().bound(b);
+  at::Tensor sum = is_sole_owner(a) ? a.add_(b) : at::add(a, b);
+  run.magnitudes().note(sum, bound);
+  return sum;
 }
 
 }  // namespace lightswitch::nn

@@ -43,16 +43,18 @@ class Conv2d {
   Conv2d() = default;
   Conv2d(WeightLoader& loader, const std::string& name, const ConvShape& shape, Activation act = Activation::none);
   /// From tensors already in hand (folded batch norm, merged weights). bias may be undefined.
-  Conv2d(const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act, at::ScalarType dtype,
-         c10::Device device);
+  /// @param name what errors call the layer.
+  Conv2d(std::string name, const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act,
+         at::ScalarType dtype, c10::Device device);
 
   at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual = {}) const;
   const ConvShape& shape() const { return shape_; }
 
  private:
   at::Tensor compute(Run& run, const at::Tensor& x, const at::Tensor& residual) const;
+  double bound(Run& run, const at::Tensor& x, const at::Tensor& residual) const;
 
-  std::string name_;                          // empty when the weights are nobody's in the file
+  std::string name_;
   std::shared_ptr<const PackedConv> packed_;  // null where oneDNN does not serve; then the tensors below do
   at::Tensor weight_, bias_;
   ConvShape shape_;
@@ -114,6 +116,7 @@ class RmsNorm2d {
   at::Tensor weight_, bias_;
   double eps_ = 0;
   Activation act_ = Activation::none;
+  double largest_ = 0;  // no result exceeds it
 };
 
 /// softmax(q k^T / sqrt(d)) v over pixels with one or more heads, never materialising the score matrix.

@@ -1,5 +1,8 @@
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <limits>
+
 #include "nn/layers.hpp"
 #include "nn/norm_kernels.hpp"
 #include "nn/ownership.hpp"
@@ -29,6 +32,10 @@ at::Tensor device_statistics(const at::Tensor& x, int64_t groups) {
   return at::stack({mean, variance}, 2);
 }
 
+double largest(const at::Tensor& values) {
+  return values.numel() > 0 ? values.abs().max().item<double>() : 0;
+}
+
 /// Of all pictures taken as one: [1, groups, 2].
 at::Tensor pooled(const at::Tensor& statistics) {
   const at::Tensor means = statistics.select(2, 0), variances = statistics.select(2, 1);
@@ -51,7 +58,9 @@ GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t chan
 at::Tensor GroupNorm::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
   if (run.counting()) return is_sole_owner(x) ? x : run.planned(at::empty_like(x));
-  return run.made(name_, compute(run, std::move(x)));
+  at::Tensor y = compute(run, std::move(x));
+  run.magnitudes().note(y, std::numeric_limits<double>::infinity());
+  return run.made(name_, std::move(y));
 }
 
 at::Tensor GroupNorm::compute(Run& run, at::Tensor x) const {
@@ -81,12 +90,18 @@ RmsNorm2d::RmsNorm2d(WeightLoader& loader, const std::string& name, int64_t chan
       weight_(taken(loader, name + ".weight", channels)),
       bias_(taken(loader, name + ".bias", channels)),
       eps_(eps),
-      act_(act) {}
+      act_(act),
+      largest_(std::sqrt(static_cast<double>(channels)) * largest(weight_) + largest(bias_)) {}
 
 at::Tensor RmsNorm2d::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
   if (run.counting()) return is_sole_owner(x) ? x : run.planned(at::empty_like(x));
-  return run.made(name_, compute(run, std::move(x)));
+  // Squares beyond this might not have a finite sum.
+  constexpr double safe = 1e15;
+  const double bound = run.magnitudes().bound(x) < safe ? largest_ : std::numeric_limits<double>::infinity();
+  at::Tensor y = compute(run, std::move(x));
+  run.magnitudes().note(y, bound);
+  return run.made(name_, std::move(y));
 }
 
 at::Tensor RmsNorm2d::compute(Run& run, at::Tensor x) const {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <cmath>
 #include <optional>
 
 #include "nn/vector_code.hpp"
@@ -67,56 +68,71 @@ const char* fused_name(Activation act) {
 }  // namespace
 
 std::shared_ptr<const PackedConv> PackedConv::make(const at::Tensor& weight, const at::Tensor& bias,
-                                                   const Geometry& geometry, Activation act) {
+                                                   const Geometry& geometry) {
   // oneDNN has bf16 on AVX-512 only, as far as LibTorch lets it.
   const bool type_fits = weight.scalar_type() == at::kFloat ||
                          (weight.scalar_type() == at::kBFloat16 && vector_set() == VectorSet::avx512);
   if (!weight.is_cpu() || !type_fits || weight.numel() == 0 || !at::globalContext().userEnabledMkldnn() ||
       !Operations::get().complete())
     return nullptr;
-  return std::shared_ptr<const PackedConv>(new PackedConv(weight, bias, geometry, act));
+  return std::shared_ptr<const PackedConv>(new PackedConv(weight, bias, geometry));
 }
 
-PackedConv::PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry, Activation act)
-    : geometry_(geometry), act_(act), bias_(bias), packed_{weight.contiguous(), {}} {
+PackedConv::PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry)
+    : geometry_(geometry), bias_(bias), packed_{weight.contiguous(), {}} {
   if (geometry.transposed) original_ = packed_.weight;
+}
+
+// Only one copy of the weights is kept, and another order is made from the last one. LibTorch does not unpack the
+// weights of a transposed convolution rightly, so those are kept as they came, too.
+at::Tensor PackedConv::dense() const {
+  if (original_.defined()) return original_;
+  return packed_.weight.is_mkldnn() ? packed_.weight.to_dense() : packed_.weight;
+}
+
+double PackedConv::bound(double input) const {
+  constexpr double rounding = 1.01;  // bf16 rounds by 1/256
+  if (!std::isfinite(input)) return input;
+  const std::lock_guard lock(mutex_);
+  if (!gain_) {
+    // Of a transposed convolution only some taps meet in one output; all of them is more.
+    const std::vector<int64_t> inputs = {geometry_.transposed ? 0 : 1, 2, 3};
+    gain_ = dense().to(at::kFloat).abs().sum(inputs).max().item<double>();
+    shift_ = bias_.defined() ? bias_.to(at::kFloat).abs().max().item<double>() : 0;
+  }
+  return rounding * (*gain_ * input + shift_);
 }
 
 at::Tensor PackedConv::weight_for(at::IntArrayRef input_size) const {
   const std::lock_guard lock(mutex_);
   if (input_size == packed_.input_size) return packed_.weight;
-  // Only one copy of the weights is kept, and another order is made from the last one. LibTorch does not unpack the
-  // weights of a transposed convolution rightly, so those are kept as they came, too.
-  const at::Tensor dense = original_.defined()          ? original_
-                           : packed_.weight.is_mkldnn() ? packed_.weight.to_dense()
-                                                        : packed_.weight;
   const IValue size(input_size.vec()), padding = pair(geometry_.padding), stride = pair(geometry_.stride);
   const Operations& operations = Operations::get();
   packed_.weight = geometry_.transposed
-                       ? call(*operations.pack_transposed, {dense, padding, pair(0), stride, pair(1), 1, size})
-                       : call(*operations.pack, {dense, padding, stride, pair(1), 1, size});
+                       ? call(*operations.pack_transposed, {dense(), padding, pair(0), stride, pair(1), 1, size})
+                       : call(*operations.pack, {dense(), padding, stride, pair(1), 1, size});
   packed_.input_size = input_size.vec();
   return packed_.weight;
 }
 
-at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, const at::Tensor& residual) const {
+at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, const at::Tensor& residual, Activation act) const {
   const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor weight = weight_for(x.sizes());
   const Operations& operations = Operations::get();
   const IValue padding = pair(geometry_.padding), stride = pair(geometry_.stride), bias = optional_tensor(bias_);
   if (residual.defined()) {
-    const bool fused = act_ == Activation::relu;
+    const bool fused = act == Activation::relu;
     at::Tensor y = call(*operations.conv_add,
                         {x, residual.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, padding, stride, pair(1),
                          1, "add", IValue(1.0), fused ? IValue("relu") : IValue(), no_scalars(), IValue()});
-    return fused ? y : activate(run, std::move(y), act_);
+    return fused ? y : activate(run, std::move(y), act);
   }
   at::Tensor y =
       geometry_.transposed
           ? call(*operations.transposed,
-                 {x, weight, bias, padding, pair(0), stride, pair(1), 1, fused_name(act_), no_scalars(), ""})
-          : call(*operations.conv, {x, weight, bias, padding, stride, pair(1), 1, fused_name(act_), no_scalars(), ""});
-  return act_ == Activation::gelu ? activate(run, std::move(y), act_) : y;
+                 {x, weight, bias, padding, pair(0), stride, pair(1), 1, fused_name(act), no_scalars(), ""})
+          : call(*operations.conv, {x, weight, bias, padding, stride, pair(1), 1, fused_name(act), no_scalars(), ""});
+  return act == Activation::gelu ? activate(run, std::move(y), act) : y;
 }
 
 }  // namespace lightswitch::nn

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "nn/layers.hpp"
@@ -23,10 +24,14 @@ class PackedConv {
 
   /// Null when this LibTorch or this CPU lacks the operations for such a weight.
   static std::shared_ptr<const PackedConv> make(const at::Tensor& weight, const at::Tensor& bias,
-                                                const Geometry& geometry, Activation act);
+                                                const Geometry& geometry);
 
+  /// act(conv(x) + residual). With ReLU, NaN becomes 0.
   /// @param residual undefined, or of the result's shape.
-  at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual = {}) const;
+  at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual, Activation act) const;
+
+  /// What no number of conv(x) exceeds when none of x exceeds `input`; infinity or NaN where that cannot be told.
+  double bound(double input) const;
 
  private:
   struct Packed {
@@ -34,15 +39,17 @@ class PackedConv {
     std::vector<int64_t> input_size;  // empty: not packed yet
   };
 
-  PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry, Activation act);
+  PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry);
+  at::Tensor dense() const;
   at::Tensor weight_for(at::IntArrayRef input_size) const;
 
   Geometry geometry_;
-  Activation act_;
   at::Tensor bias_;
   at::Tensor original_;  // of a transposed convolution
   mutable std::mutex mutex_;
-  mutable Packed packed_;  // oneDNN chooses its kernel, and with it the order, by the size of the picture
+  mutable std::optional<double> gain_;  // the largest sum of weights' magnitudes that makes one output
+  mutable double shift_ = 0;            // the largest bias
+  mutable Packed packed_;               // oneDNN chooses its kernel, and with it the order, by the size of the picture
 };
 
 }  // namespace lightswitch::nn

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "nn/magnitudes.hpp"
+
 namespace lightswitch::nn {
 
 /// One pass through a network. Layers compute in it, or only count: then tensors live on the meta device, no arithmetic
@@ -65,6 +67,12 @@ class Run {
     return y;
   }
 
+  /// How large the numbers of tensors can be.
+  Magnitudes& magnitudes() { return magnitudes_; }
+
+  /// @throws NumericError naming the layer when what it has made holds NaN or infinity.
+  static void require_finite(const std::string& layer, const at::Tensor& y);
+
   /// @throws Cancelled; every layer that does real work calls it first.
   void checkpoint() const {
     if (stop_.stop_requested()) throw Cancelled();
@@ -72,8 +80,6 @@ class Run {
 
  private:
   Run(bool counting, std::stop_token stop) : counting_(counting), stop_(std::move(stop)) {}
-
-  static void require_finite(const std::string& layer, const at::Tensor& y);
 
   bool counting_;
   bool tracing_ = false;
@@ -83,6 +89,7 @@ class Run {
   NormStatistics* measured_ = nullptr;
   const NormStatistics* given_ = nullptr;
   size_t next_norm_ = 0;
+  Magnitudes magnitudes_;
   std::stop_token stop_;
 };
 

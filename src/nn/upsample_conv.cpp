@@ -24,7 +24,7 @@ UpsampleConv2d::UpsampleConv2d(WeightLoader& loader, const std::string& name, in
   const auto options = weight.options().dtype(loader.dtype()).device(loader.device());
   weight_ = phase_weights(weight).to(options);
   if (bias) bias_ = loader.take(name + ".bias", {out}).to(options, false, true);
-  packed_ = PackedConv::make(weight_, bias_, {.stride = 2, .padding = 1, .transposed = true}, Activation::none);
+  packed_ = PackedConv::make(weight_, bias_, {.stride = 2, .padding = 1, .transposed = true});
   if (packed_)
     weight_ = bias_ = at::Tensor();
   else
@@ -37,7 +37,13 @@ at::Tensor UpsampleConv2d::operator()(Run& run, const at::Tensor& x) const {
     run.add_macs(x.size(0) * 4 * x.size(2) * x.size(3) * out_ * in_ * 9);
     return run.planned(at::empty({x.size(0), out_, 2 * x.size(2), 2 * x.size(3)}, x.options()));
   }
-  return run.made(name_, packed_ ? (*packed_)(run, x) : at::conv_transpose2d(x, weight_, bias_, 2, 1));
+  if (!packed_) return run.made(name_, at::conv_transpose2d(x, weight_, bias_, 2, 1));
+  Magnitudes& known = run.magnitudes();
+  // Where bounds are followed, they are renewed here: what comes after has four times the pixels.
+  if (known.bound(x) < Magnitudes::kSafe) known.measure(x);
+  at::Tensor y = (*packed_)(run, x, {}, Activation::none);
+  known.note(y, packed_->bound(known.bound(x)));
+  return run.made(name_, std::move(y));
 }
 
 }  // namespace lightswitch::nn

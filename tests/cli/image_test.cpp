@@ -213,6 +213,21 @@ TEST_F(ImageCommand, NumbersThatOverflowAreToldAndTriedInFp32UnlessStrict) {
   EXPECT_FALSE(contains(strict.err, "again"));
 }
 
+TEST_F(ImageCommand, AnOverflowThatReluWouldHideIsToldToo) {
+  auto tensors = testing::tiny_autoencoder(1);
+  for (const char* part : {".weight", ".bias"}) {
+    at::Tensor& steep = tensors[std::string("decoder.layers.2.conv.2") + part];
+    ASSERT_TRUE(steep.defined());
+    steep = at::full_like(steep, 3e38);
+  }
+  save_safetensors(folder_ / "steep.safetensors", tensors);
+  const CommandRun run = image({"--decoder", at("steep.safetensors") + ",dtype=bf16,latent-kind=diffusion"}, "a.png");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "decoding again in fp32"));
+  EXPECT_TRUE(contains(run.err, "overflow in fp32"));
+  EXPECT_TRUE(contains(run.err, "first after decoder.layers.2.conv.2"));
+}
+
 TEST_F(ImageCommand, TilesDoNotChangeThePicture) {
   make({"-W", "96", "-H", "64"}, "whole.png");
   make({"-W", "96", "-H", "64", "--vae-tiling", "--vae-tile-size", "4"}, "tiled.png");

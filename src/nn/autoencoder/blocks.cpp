@@ -16,6 +16,7 @@ GroupNorm make_norm(WeightLoader& loader, const std::string& name, int64_t chann
 
 /// A projection of the attention block: a linear layer, stored as a matrix or, in old files, as a 1x1 convolution.
 struct Projection {
+  std::string name;
   at::Tensor weight, bias;
 };
 
@@ -27,7 +28,8 @@ Projection take_projection(WeightLoader& loader, const std::string& block, const
   const bool as_conv = loader.shape_of(chosen + ".weight").size() == 4;
   const at::Tensor weight = as_conv ? loader.take(chosen + ".weight", {channels, channels, 1, 1})
                                     : loader.take(chosen + ".weight", {channels, channels});
-  return {weight.reshape({channels, channels, 1, 1}), loader.take(chosen + ".bias", {channels})};
+  return {loader.full_name(chosen), weight.reshape({channels, channels, 1, 1}),
+          loader.take(chosen + ".bias", {channels})};
 }
 
 Conv2d join_projections(WeightLoader& loader, const std::vector<Projection>& parts) {
@@ -37,8 +39,8 @@ Conv2d join_projections(WeightLoader& loader, const std::vector<Projection>& par
     biases.push_back(part.bias);
   }
   const at::Tensor weight = at::cat(weights), bias = at::cat(biases);
-  return Conv2d(weight, bias, {.in = weight.size(1), .out = weight.size(0), .kernel = 1}, Activation::none,
-                loader.dtype(), loader.device());
+  return Conv2d(parts.front().name, weight, bias, {.in = weight.size(1), .out = weight.size(0), .kernel = 1},
+                Activation::none, loader.dtype(), loader.device());
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ double mixed_in(WeightLoader& loader, const std::string& name) {
 }  // namespace
 
 TemporalConv::TemporalConv(WeightLoader& loader, const std::string& name, int64_t channels, double scale)
-    : weight_(loader.take(name + ".weight", {channels, channels, 3, 1, 1}).squeeze(4) * scale),
+    : name_(loader.full_name(name)),
+      weight_(loader.take(name + ".weight", {channels, channels, 3, 1, 1}).squeeze(4) * scale),
       bias_(loader.take(name + ".bias", {channels}) * scale) {
   const auto options = weight_.options().dtype(loader.dtype()).device(loader.device());
   weight_ = weight_.to(options).contiguous(at::MemoryFormat::ChannelsLast);
@@ -49,7 +50,7 @@ at::Tensor TemporalConv::operator()(Run& run, const at::Tensor& frames) const {
   const int64_t count = frames.size(0), channels = frames.size(1), height = frames.size(2), width = frames.size(3);
   const at::Tensor rows = frames.permute({0, 2, 3, 1}).reshape({1, count, height * width, channels});
   const at::Tensor y = at::conv2d(rows.permute({0, 3, 1, 2}), weight_, bias_, 1, at::IntArrayRef{1, 0});
-  return y.permute({0, 2, 3, 1}).reshape({count, height, width, channels}).permute({0, 3, 1, 2});
+  return run.made(name_, y.permute({0, 2, 3, 1}).reshape({count, height, width, channels}).permute({0, 3, 1, 2}));
 }
 
 // out = (1 - σ) s + σ (s + F(s)) = s + σ F(s), s being what the spatial block makes and F the two temporal

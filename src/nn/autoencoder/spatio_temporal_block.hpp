@@ -15,6 +15,7 @@ class TemporalConv {
   at::Tensor operator()(Run& run, const at::Tensor& frames) const;
 
  private:
+  std::string name_;
   at::Tensor weight_, bias_;
 };
 
