@@ -7,8 +7,9 @@ import sys
 import warnings
 from pathlib import Path
 
-from . import text_to_image
+from . import image_to_video, text_to_image
 from .package import new_package
+from .parts import Options
 from .refusal import Refusal, require
 from .source import Source
 from .tracing import DTYPES
@@ -24,14 +25,19 @@ def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(sizes)
 
 
-def export(folder: Path, package: Path, options: text_to_image.Options) -> None:
+EXPORTERS = {
+    **dict.fromkeys(text_to_image.PIPELINES, text_to_image.export),
+    **dict.fromkeys(image_to_video.PIPELINES, image_to_video.export),
+}
+
+
+def export(folder: Path, package: Path, options: Options) -> None:
     """Writes the package, telling each comparison on standard output. @raises Refusal; the package is then not there."""
     source = Source(folder)
-    known = ", ".join(text_to_image.PIPELINES)
-    require(source.pipeline in text_to_image.PIPELINES, "model_index.json: _class_name", known, source.pipeline)
+    require(source.pipeline in EXPORTERS, "model_index.json: _class_name", ", ".join(EXPORTERS), source.pipeline)
     with new_package(package) as target:
-        text_to_image.export(source, target, package.name, options, lambda comparison: print(comparison, flush=True))
-    print(f"wrote {package}: `lightswitch image -m {package} -p TEXT -o FILE`")
+        EXPORTERS[source.pipeline](source, target, package.name, options, lambda comparison: print(comparison, flush=True))
+    print(f"wrote {package}")
 
 
 def quieten() -> None:
@@ -54,10 +60,10 @@ def main() -> int:
         "--sizes", type=parse_sizes, default=(), metavar="WxH,…",
         help="pixels to check the denoiser at, the first becomes the package's default (default: the model's own)",
     )  # fmt: skip
-    parser.add_argument("--steps", type=int, help="the package's default (default: 50, for consistency models 4)")
-    parser.add_argument("--cfg-scale", type=float, help="the package's default (default: 7.5, for SDXL 5)")
+    parser.add_argument("--steps", type=int, help="the package's default (default: 50, consistency models 4, video 25)")
+    parser.add_argument("--cfg-scale", type=float, help="the package's default (default: 7.5, SDXL 5, video up to 3)")
     arguments = parser.parse_args()
-    options = text_to_image.Options(arguments.dtype, arguments.sizes, arguments.steps, arguments.cfg_scale)
+    options = Options(arguments.dtype, arguments.sizes, arguments.steps, arguments.cfg_scale)
     quieten()
     try:
         export(arguments.source, arguments.output, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def replacements(own: Any, pipeline: str) -> dict[str, Any]:
             SCHEDULERS[_base(other)](_config(made))
         except ValueError:
             continue  # neither the class nor its scripted form has every option
-        if all(_same(made.config.get(field), own.config.get(field)) for field in _OF_THE_MODEL):
+        if all(_same(_used(made, field), _used(own, field)) for field in _OF_THE_MODEL):
             found[other] = made
     return dict(sorted(found.items(), key=lambda item: list(CHOICES).index(item[0])))
 
@@ -96,6 +97,12 @@ def _base(name: str) -> str:
 
 def _config(scheduler: Any) -> ScheduleConfig:
     return ScheduleConfig.from_diffusers(dict(scheduler.config))
+
+
+def _used(scheduler: Any, field: str) -> Any:
+    """An option's value; diffusers keeps those of other classes in the configuration without reading them."""
+    known = inspect.signature(type(scheduler).__init__).parameters
+    return scheduler.config.get(field) if field in known else None
 
 
 def _same(a: Any, b: Any) -> bool:

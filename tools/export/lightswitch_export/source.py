@@ -37,12 +37,12 @@ class Source:
     def option(self, name: str, default: Any) -> Any:
         return self.index.get(name, default)
 
-    def config(self, component: str) -> dict[str, Any]:
-        path = self.folder / component / "config.json"
+    def config(self, component: str, file: str) -> dict[str, Any]:
+        path = self.folder / component / file
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise Refusal(component, "a readable config.json", str(error)) from error
+            raise Refusal(component, f"a readable {file}", str(error)) from error
 
     def network(self, component: str, *classes: type) -> torch.nn.Module:
         """A component's network in fp32, ready to run. @raises Refusal when it is of none of the classes."""

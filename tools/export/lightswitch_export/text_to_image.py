@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
-from . import autoencoder, denoiser, scheduler_parts, text
+from . import denoiser, text
 from .package import CARD, write_manifest
+from .parts import Options, Report, card, checked_sizes, export_autoencoder, export_schedulers, manifest
 from .refusal import require
 from .source import Source
 from .tracing import Comparison, export_traced
@@ -19,15 +20,6 @@ PIPELINES = {
     "StableDiffusionXLPipeline": True,
     "StableDiffusionXLImg2ImgPipeline": True,
 }  # name -> has two text encoders
-Report = Callable[[Comparison], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    dtype: str = "fp16"  # of the stored weights
-    sizes: tuple[tuple[int, int], ...] = ()  # width, height in pixels: checked; the first is the package's default
-    steps: int | None = None  # the package's defaults, where the pipeline's own are not right
-    cfg_scale: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +32,8 @@ class _Text:
 
 def export(source: Source, folder: Path, name: str, options: Options, report: Report) -> None:
     """Writes a whole package into an existing empty folder. @raises Refusal naming the component."""
+    from diffusers import AutoencoderKL
+
     big = PIPELINES[source.pipeline]
     comparisons: list[Comparison] = []
 
@@ -47,20 +41,14 @@ def export(source: Source, folder: Path, name: str, options: Options, report: Re
         comparisons.append(comparison)
         report(comparison)
 
-    schedulers, method = _export_schedulers(source, folder, tell)
+    schedulers, method = export_schedulers(source, folder, tell, others=True)
     space = "sdxl" if big else "sd1"
-    vae_space, vae_entry = _export_vae(source, folder, options, tell)
+    vae_space, vae_entry = export_autoencoder(source, folder, AutoencoderKL, "kl", options, tell)
     words = _export_text(source, folder, big, options, tell)
     inputs, size = _export_unet(source, folder, words, vae_space, options, tell)
     zeros = big and bool(source.option("force_zeros_for_empty_prompt", True))
-    consistency = method == "lcm"
     model = {
-        "format": "lightswitch.model",
-        "version": 1,
-        "name": name,
-        "kind": "text-to-image",
-        "licence": source.licence(),
-        "trained_on": "not stated by the exported folder",
+        **manifest(source, name, "text-to-image"),
         "latent_spaces": {space: vae_space},
         "parts": {
             **words.parts,
@@ -77,7 +65,7 @@ def export(source: Source, folder: Path, name: str, options: Options, report: Re
         "defaults": {
             "width": size[0],
             "height": size[1],
-            "steps": options.steps or (4 if consistency else 50),
+            "steps": options.steps or (4 if method == "lcm" else 50),
             "cfg_scale": (5.0 if big else 7.5) if options.cfg_scale is None else options.cfg_scale,
             "sampling_method": method,
             "decoder": "vae",
@@ -85,29 +73,8 @@ def export(source: Source, folder: Path, name: str, options: Options, report: Re
             "strength": 0.8,
         },
     }
-    (folder / CARD).write_text(_card(source, name, options, comparisons), encoding="utf-8")
+    (folder / CARD).write_text(card(source, name, options, comparisons), encoding="utf-8")
     write_manifest(folder, model)
-
-
-def _export_schedulers(source: Source, folder: Path, report: Report) -> tuple[dict[str, Any], str]:
-    own = source.scheduler()
-    entries = {}
-    for name, scheduler in scheduler_parts.replacements(own, source.pipeline).items():
-        file = f"schedulers/{name}.pt"
-        report(scheduler_parts.write_scheduler(name, scheduler, folder / file))
-        entries[name] = {"file": file}
-    return entries, scheduler_parts.own_name(own)
-
-
-def _export_vae(
-    source: Source, folder: Path, options: Options, report: Report
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    from diffusers import AutoencoderKL
-
-    vae = source.network("vae", AutoencoderKL)
-    space, config = autoencoder.latent_space(vae), autoencoder.network_config(vae)
-    report(autoencoder.write_autoencoder(vae, folder / "vae.safetensors", options.dtype))
-    return space, {"file": "vae.safetensors", "family": "kl", "config": config}
 
 
 def _export_text(source: Source, folder: Path, big: bool, options: Options, report: Report) -> _Text:
@@ -149,12 +116,7 @@ def _export_unet(
     unet = source.network(denoiser.COMPONENT, UNet2DConditionModel)
     denoiser.check_unet(unet, space["channels"], words.width)
     factor = space["factor"]
-    native = unet.config.sample_size
-    native = (native, native) if isinstance(native, int) else tuple(reversed(native))
-    sizes = options.sizes or ((native[0] * factor, native[1] * factor),)
-    for size in sizes:
-        fits = all(edge > 0 and edge % factor == 0 for edge in size)
-        require(fits, "--sizes", f"multiples of {factor} pixels", f"{size[0]}x{size[1]}")
+    sizes = checked_sizes(unet, factor, options)
 
     def inputs(batch: int, height: int, width: int, seed: int) -> Any:
         return denoiser.example_inputs(unet, batch, height, width, words.length, words.pooled, seed)
@@ -167,13 +129,3 @@ def _export_unet(
     ):
         report(comparison)
     return denoiser.input_names(unet), sizes[0]
-
-
-def _card(source: Source, name: str, options: Options, comparisons: list[Comparison]) -> str:
-    rows = "\n".join(f"- {comparison}" for comparison in comparisons)
-    return (
-        f"# {name}\n\n"
-        f"A {source.pipeline}, exported by lightswitch_export with weights in {options.dtype}. Licence of the weights: "
-        f"{source.licence()}.\n\n"
-        f"Both sides on the same inputs, in fp32:\n\n{rows}\n"
-    )

@@ -25,7 +25,7 @@ try:
     import transformers  # noqa: F401
 
     from lightswitch_export.__main__ import export, parse_sizes, quieten
-    from lightswitch_export.text_to_image import Options
+    from lightswitch_export.parts import Options
     from tests import tiny_pipelines as tiny
 except ImportError:
     diffusers = None
@@ -144,6 +144,53 @@ class Packages(InAFolder):
         for name, padding in (("tokenizer", "<|endoftext|>"), ("tokenizer_2", "!")):
             config = json.loads((self.folder / "package" / name / "tokenizer_config.json").read_text())
             self.assertEqual(config["pad_token"], padding)
+
+
+@NEEDS_DIFFUSERS
+class Video(InAFolder):
+    def test_the_parts_of_a_video_model(self) -> None:
+        pipeline = tiny.stable_video()
+        model = self.export(pipeline)
+        self.assertEqual(model["kind"], "image-to-video")
+        self.assertEqual(set(model["parts"]["schedulers"]), {"euler"})
+        self.assertEqual(model["parts"]["decoders"]["vae"]["family"], "svd")
+        self.assertEqual(model["parts"]["image_encoder"]["size"], 32)
+        self.assertEqual(model["defaults"]["video_frames"], 4)
+        state = torch.jit.load(self.folder / "package" / "schedulers" / "euler.pt").init(5, 1.0)
+        torch.testing.assert_close(state["sigmas"][[0, 4]], torch.tensor([700.0, 0.002]), rtol=1e-5, atol=0)
+        torch.testing.assert_close(state["timesteps"], 0.25 * state["sigmas"][:5].log())
+
+    def test_the_denoiser_holds_for_other_sizes_batches_and_frame_counts(self) -> None:
+        pipeline = tiny.stable_video()
+        self.export(pipeline)
+        loaded = torch.jit.load(self.folder / "package" / "denoiser.pt")
+        for batch, frames, height, width in ((1, 9, 4, 10), (2, 1, 16, 16), (3, 6, 5, 7)):
+            inputs = (
+                torch.randn(batch, frames, 8, height, width),
+                torch.tensor(0.7),
+                torch.randn(batch, 1, tiny.TEXT_WIDTH),
+                torch.tensor([[5.0, 127.0, 0.02]]).expand(batch, 3),
+            )
+            with torch.no_grad():
+                expected = pipeline.unet(*inputs).sample
+                torch.testing.assert_close(loaded(*inputs), expected, rtol=0, atol=1e-5)
+
+    def test_the_image_encoder_normalises_as_the_pipeline_does(self) -> None:
+        pipeline = tiny.stable_video()
+        self.export(pipeline)
+        pixels = torch.rand(1, 3, 32, 32)
+        how = {"do_resize": False, "do_center_crop": False, "do_rescale": False, "do_normalize": True}
+        with torch.no_grad():
+            given = pipeline.feature_extractor(images=pixels, return_tensors="pt", **how).pixel_values
+            expected = pipeline.image_encoder(given).image_embeds.unsqueeze(1)
+            found = torch.jit.load(self.folder / "package" / "image_encoder.pt")(pixels)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+    def test_a_unet_for_other_latents_is_refused(self) -> None:
+        self.assert_refused(tiny.stable_video(in_channels=9), "unet: in_channels")
+
+    def test_a_unet_that_reads_another_width_is_refused(self) -> None:
+        self.assert_refused(tiny.stable_video(cross_attention_dim=48), "unet: cross_attention_dim")
 
 
 SIX = {"ddim", "pndm", "euler", "euler_a", "dpm++2m", "dpm++2m_karras"}

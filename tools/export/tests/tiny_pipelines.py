@@ -138,10 +138,46 @@ def turbo() -> Any:
     return stable_diffusion_xl(scheduler("EulerAncestralDiscreteScheduler", timestep_spacing="trailing"), zeros=False)
 
 
+def stable_video(**unet_changes: Any) -> Any:
+    """The layout of Stable Video Diffusion. Its temporal layers want widths of whole groups of 32."""
+    from diffusers import AutoencoderKLTemporalDecoder, StableVideoDiffusionPipeline, UNetSpatioTemporalConditionModel
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(5)
+    config = {
+        "block_out_channels": (32, 64), "layers_per_block": 1, "sample_size": 16, "num_frames": 4,
+        "down_block_types": ("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        "up_block_types": ("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"), "num_attention_heads": (2, 4),
+        "cross_attention_dim": TEXT_WIDTH, "addition_time_embed_dim": 32, "projection_class_embeddings_input_dim": 96,
+    }  # fmt: skip
+    unet_ = UNetSpatioTemporalConditionModel(**config | unet_changes)
+    vae_ = AutoencoderKLTemporalDecoder(
+        block_out_channels=(32, 64), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32
+    )
+    eye = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=32, projection_dim=TEXT_WIDTH, num_hidden_layers=2, num_attention_heads=4, image_size=32,
+            intermediate_size=37, patch_size=8,
+        )
+    )  # fmt: skip
+    sampler = scheduler(
+        "EulerDiscreteScheduler", prediction_type="v_prediction", use_karras_sigmas=True, timestep_type="continuous",
+        timestep_spacing="leading", sigma_min=0.002, sigma_max=700.0,
+    )  # fmt: skip
+    return StableVideoDiffusionPipeline(
+        vae=vae_.eval(),
+        image_encoder=eye.eval(),
+        unet=unet_.eval(),
+        scheduler=sampler,
+        feature_extractor=CLIPImageProcessor(crop_size=32, size=32),
+    )
+
+
 KINDS = {
     "sd1": stable_diffusion,
     "sd2": stable_diffusion_2,
     "lcm": consistency_model,
     "sdxl": stable_diffusion_xl,
     "turbo": turbo,
+    "svd": stable_video,
 }
