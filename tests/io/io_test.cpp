@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <torch/script.h>
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/model_package.hpp>
 #include <lightswitch/torchscript.hpp>
@@ -139,6 +140,21 @@ TEST(TorchScript, SchedulerRunsAreIndependent) {
   EXPECT_GT(a->timestep(0), a->timestep(3));
 }
 
+TEST(TorchScript, HalvesAreWidenedAndIndicesStayIndices) {
+  const TemporaryFolder folder;
+  torch::jit::Module module("Part");
+  module.register_parameter("weight", at::ones({2}, at::kHalf), false);
+  module.register_buffer("places", at::arange(3));
+  module.define(R"(
+def forward(self, ids: Tensor):
+    return self.weight, self.places[ids]
+)");
+  module.save((folder / "part.pt").string());
+  const auto found = load_text_encoder(folder / "part.pt", {"weight", "places"})->encode(at::ones({1, 1}, at::kLong));
+  EXPECT_EQ(found.at("weight").scalar_type(), at::kFloat);
+  EXPECT_EQ(found.at("places").scalar_type(), at::kLong);
+}
+
 // ---- model packages
 
 /// The smallest package that opens; `change` spoils it before it is written.
@@ -240,6 +256,10 @@ TEST(ModelPackage, ErrorsNameTheKey) {
   EXPECT_EQ(spoiled_field<FormatError>("/parts/decoders/vae/config/norm_num_groups", 8),
             "parts.decoders.vae.config.norm_num_groups");
   EXPECT_EQ(spoiled_field<FormatError>("/parts/denoiser/space", "sd9"), "parts.denoiser.space");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/denoiser/empty_negative_prompt", "nothing"),
+            "parts.denoiser.empty_negative_prompt");
+  EXPECT_EQ(spoiled_field<FormatError>("/parts/text_encoder_2", {{"file", "ddim.pt"}, {"outputs", {"x"}}}),
+            "parts.tokenizer_2");
   EXPECT_EQ(spoiled_field<FormatError>("/latent_spaces/tiny/channels", 0), "latent_spaces.tiny.channels");
   EXPECT_EQ(spoiled_field<FormatError>("/latent_spaces/tiny/scaling_factor", "1"), "latent_spaces.tiny.scaling_factor");
   EXPECT_EQ(spoiled_field<FormatError>("/defaults/decoder", "vit"), "defaults.decoder");

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -22,44 +23,39 @@ _ABSOLUTE_PATH = re.compile(rb"(?<![\w.<])/(?:home|root|usr|opt|tmp|work|mnt|srv
 
 def save_script(module: torch.jit.ScriptModule, path: Path) -> None:
     """Writes `module` to `path` atomically, after checking that nothing local is left in it."""
-    buffer = io.BytesIO()
-    torch.jit.save(module, buffer)
-    content = _rewritten(buffer.getvalue(), path.stem)
-    leaks = local_paths(content)
-    if leaks:
-        raise ValueError(f"{path}: the archive still names local paths: {', '.join(leaks)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # On disk and member by member: a denoiser of some gigabytes is in memory once already.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        written, clean = Path(folder) / "archive.pt", Path(folder) / path.name
+        torch.jit.save(module, str(written))
+        _rewrite(written, clean, path.stem)
+        leaks = local_paths(clean)
+        if leaks:
+            raise ValueError(f"{path}: the archive still names local paths: {', '.join(leaks)}")
+        os.replace(clean, path)
 
 
-def local_paths(content: bytes) -> list[str]:
+def local_paths(archive: bytes | Path) -> list[str]:
     """Absolute paths named in an archive's code and metadata; weights are skipped, where any bytes may occur."""
     found: set[str] = set()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in archive.namelist():
+    with zipfile.ZipFile(io.BytesIO(archive) if isinstance(archive, bytes) else archive) as members:
+        for name in members.namelist():
             if name.endswith(".debug_pkl"):
                 found.add(name)
             elif "/data/" not in name and "/constants/" not in name:
-                found.update(match.decode() for match in _ABSOLUTE_PATH.findall(archive.read(name)))
+                found.update(match.decode() for match in _ABSOLUTE_PATH.findall(members.read(name)))
     return sorted(found)
 
 
-def _rewritten(content: bytes, stem: str) -> bytes:
+def _rewrite(source: Path, target: Path, stem: str) -> None:
     """The same archive under a root folder called `stem`, without debug members and with a fixed date."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(result, "w", zipfile.ZIP_STORED) as target:
-        for name in source.namelist():
+    with zipfile.ZipFile(source) as old, target.open("wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as new:
+        for name in old.namelist():
             if name.endswith(".debug_pkl"):
                 continue
             member = zipfile.ZipInfo("/".join([stem, *name.split("/")[1:]]), _EPOCH)
-            data_start = result.tell() + 30 + len(member.filename.encode())
+            data_start = file.tell() + 30 + len(member.filename.encode())
             # An extra field of an unassigned id, whose only content is the padding to the alignment.
             padding = -(data_start + 4) % _ALIGNMENT
             member.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
-            target.writestr(member, source.read(name))
-    return result.getvalue()
+            new.writestr(member, old.read(name))

@@ -35,7 +35,7 @@ def new_package(folder: Path) -> Iterator[Path]:
 def write_manifest(folder: Path, model: dict[str, Any]) -> None:
     """Adds the file list to `model` and writes it, once no archive names a path of this machine."""
     for path in sorted(folder.rglob("*.pt")):
-        leaks = local_paths(path.read_bytes())
+        leaks = local_paths(path)
         if leaks:
             raise Refusal(path.name, "an archive without local paths", ", ".join(leaks))
     text = json.dumps({**model, "files": file_list(folder)}, indent=2) + "\n"
