@@ -31,6 +31,10 @@ struct TileOptions {
   void validate() const;
 };
 
+/// Called when memory ran out, with the next smaller tiles: true decodes everything again in those. False, or no such
+/// function, lets the error through.
+using TrySmaller = std::function<bool(const MemoryError&, const TileOptions& smaller)>;
+
 /// Bytes that decode() of one picture has in use at one time, weights not counted. Nothing where the decoder cannot
 /// tell.
 /// @param height, width of the latents.
@@ -48,6 +52,7 @@ struct DecodeOptions {
   LatentKind kind = LatentKind::diffusion;  ///< what the given latents are
   TileOptions tiles = {};
   OpenWider wider = {};        ///< may be empty
+  TrySmaller smaller = {};     ///< may be empty
   TileProgress progress = {};  ///< called on the decoding thread; may be empty
   std::stop_token stop = {};   ///< checked between layers and tiles
 };
@@ -56,7 +61,8 @@ struct DecodeOptions {
 /// @param latents [N, C, h, w] floating point; indices are [N, h, w] int64.
 /// @return [N, 3, h * factor, w * factor] float32 in [0, 1], contiguous. Picture i does not depend on the others.
 /// @throws TensorError (shape, channels, dtype, kind), NumericError (NaN or infinity in or out; the message names the
-/// layer that made the first), UnsupportedError (tiles that this decoder cannot have), OptionError (tiles), Cancelled.
+/// layer that made the first), UnsupportedError (tiles that this decoder cannot have), OptionError (tiles),
+/// MemoryError, Cancelled.
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options = {});
 
 /// Pictures to latents of the asked kind (a posterior's mode, or a codebook's indices).

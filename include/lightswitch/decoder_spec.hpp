@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lightswitch/decoder_registry.hpp>
+#include <lightswitch/log.hpp>
 
 #include <map>
 #include <memory>
@@ -28,10 +29,12 @@ struct NetworkContext {
   const ModelPackage* package = nullptr;  ///< null: only files can be named
   DType dtype = DType::automatic;         ///< a SPEC's own dtype wins
   c10::Device device = c10::Device(c10::kCPU);
+  LogSink log = {};  ///< told when another dtype is used than the one asked for
 };
 
-/// Never another decoder than the one named. @throws OptionError, FileError, FormatError, IntegrityError, WeightsError,
-/// PluginError.
+/// Never another decoder than the one named. One whose config.json says force_upcast overflows in fp16: asked for in
+/// fp16 it is opened as with `automatic`, and the log says so. @throws OptionError, FileError, FormatError,
+/// IntegrityError, WeightsError, PluginError.
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context);
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context);
 

@@ -79,6 +79,12 @@ class NumericError : public Error {
   using Error::Error;
 };
 
+/// Memory could not be had.
+class MemoryError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The request is understood and cannot be served by this build, machine or model.
 class UnsupportedError : public Error {
  public:

@@ -70,7 +70,8 @@ struct StepProgress {
 struct TextToImageCallbacks {
   std::function<void(const StepProgress&)> step;
   TileProgress tile;
-  OpenWider wider;  ///< see decode.hpp
+  OpenWider wider;     ///< see decode.hpp
+  TrySmaller smaller;  ///< see decode.hpp
 };
 
 struct TextToImageResult {

@@ -2,7 +2,11 @@
 #include <c10/core/InferenceMode.h>
 #include <lightswitch/decode.hpp>
 #include <lightswitch/error.hpp>
+#include <lightswitch/memory.hpp>
 #include <lightswitch/posterior.hpp>
+
+#include <new>
+#include <string_view>
 
 #include "decoder/latents.hpp"
 #include "decoder/tiling.hpp"
@@ -93,6 +97,32 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
   return count == 1 ? pictures.front() : at::cat(pictures);
 }
 
+at::Tensor decode_in_some_dtype(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
+  try {
+    return decode_once(decoder, latents, options);
+  } catch (const NumericError& error) {
+    const bool by_decoder = error.detail().field == "picture";
+    const auto wider = by_decoder && options.wider ? options.wider(error) : nullptr;
+    if (!wider) throw;
+    return decode_once(*wider, latents, options);
+  }
+}
+
+/// LibTorch's allocators have no error of their own on the CPU.
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
+  const auto* by_libtorch = dynamic_cast<const c10::Error*>(&error);
+  return by_libtorch &&
+         std::string_view(by_libtorch->what_without_backtrace()).find("allocate memory") != std::string_view::npos;
+}
+
+MemoryError out_of_memory(const Decoder& decoder, const at::Tensor& latents, const TileOptions& tiles) {
+  const auto bytes = predicted_decode_bytes(decoder, latents.size(-2), latents.size(-1), tiles);
+  const std::string needed = bytes ? "about " + std::to_string(*bytes >> 20) + " MiB beside the weights" : "enough";
+  const std::string how = tiles.size > 0 ? "in tiles of " + std::to_string(tiles.size) + " latents" : "whole";
+  return MemoryError("memory ran out while a picture was decoded " + how, {"", "memory", needed, "less"});
+}
+
 }  // namespace
 
 void TileOptions::validate() const {
@@ -103,13 +133,18 @@ void TileOptions::validate() const {
 
 at::Tensor decode(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
   const c10::InferenceMode guard;
-  try {
-    return decode_once(decoder, latents, options);
-  } catch (const NumericError& error) {
-    const bool by_decoder = error.detail().field == "picture";
-    const auto wider = by_decoder && options.wider ? options.wider(error) : nullptr;
-    if (!wider) throw;
-    return decode_once(*wider, latents, options);
+  DecodeOptions attempt = options;
+  for (;;) {
+    try {
+      return decode_in_some_dtype(decoder, latents, attempt);
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error)) throw;
+      const MemoryError told = out_of_memory(decoder, latents, attempt.tiles);
+      const auto smaller = smaller_tiles(decoder, latents.size(-2), latents.size(-1), attempt.tiles);
+      if (!smaller || !options.smaller || !options.smaller(told, *smaller)) throw told;
+      attempt.tiles = *smaller;
+    }
+    release_large_blocks();  // what the failed attempt had
   }
 }
 

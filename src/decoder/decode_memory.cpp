@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "decoder/tiling.hpp"
+
 namespace lightswitch {
 namespace {
 
@@ -31,6 +33,18 @@ std::optional<int64_t> predicted_decode_bytes(const Decoder& decoder, int64_t he
   return canvas + std::max(*activations, tile_pictures);
 }
 
+std::optional<TileOptions> smaller_tiles(const Decoder& decoder, int64_t height, int64_t width,
+                                         const TileOptions& tiles) {
+  const bool can_tile = !decoder.spec().global_operations || (decoder.shared_norms() && !tiles.only_exact);
+  if (!can_tile) return std::nullopt;
+  const int64_t whole = std::max(height, width), limit = tiles.size > 0 ? std::min(tiles.size, whole) : whole;
+  const auto size = std::ranges::find_if(kTileSizes, [&](int64_t edge) { return edge < limit; });
+  if (size == kTileSizes.end()) return std::nullopt;
+  TileOptions smaller = tiles;
+  smaller.size = *size;
+  return smaller;
+}
+
 TileOptions fitting_tiles(const Decoder& decoder, int64_t height, int64_t width, int64_t max_bytes,
                           const TileOptions& wanted) {
   TileOptions tiles = wanted;
@@ -44,11 +58,9 @@ TileOptions fitting_tiles(const Decoder& decoder, int64_t height, int64_t width,
   };
   int64_t least = bytes_with(wanted.size);
   if (least <= max_bytes) return tiles;
-  const bool can_tile = !decoder.spec().global_operations || (decoder.shared_norms() && !wanted.only_exact);
-  for (const int64_t size : kTileSizes) {
-    if (!can_tile) break;
-    if (size >= std::max(height, width) || (wanted.size > 0 && size >= wanted.size)) continue;
-    const int64_t bytes = bytes_with(size);
+  for (auto smaller = smaller_tiles(decoder, height, width, wanted); smaller;
+       smaller = smaller_tiles(decoder, height, width, *smaller)) {
+    const int64_t bytes = bytes_with(smaller->size);
     if (bytes <= max_bytes) return tiles;
     least = std::min(least, bytes);
   }

@@ -59,6 +59,7 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context,
       request.config[option] = value;
     }
   }
+  request.dtype = dtype_without_overflow(request.dtype, request.config);
   located.family = family.empty() ? &context.registry.recognise(*request.weights) : &context.registry.family(family);
   refuse_options_of_other_families(spec, *located.family);
   return located;
@@ -66,6 +67,20 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context,
 
 PluginSettings plugin_settings(const NetworkSpec& spec, const NetworkContext& context) {
   return {.options = spec.options, .dtype = context.dtype, .device = context.device};
+}
+
+/// Says so where a network is not computed in the dtype that was asked for.
+void tell_dtype(const NetworkSpec& spec, const NetworkContext& context, const Config& config, const NetworkInfo& info) {
+  const auto own = spec.options.find("dtype");
+  const DType asked = own == spec.options.end() ? context.dtype : dtype_option(own->second);
+  if (context.log && dtype_without_overflow(asked, config) != asked)
+    context.log({LogLevel::warning, spec.source + " overflows in " + to_string(asked) +
+                                        ", as its config.json says (force_upcast): computed in " +
+                                        to_string(info.dtype)});
+}
+
+Config config_of(const PluginSource& plugin) {
+  return plugin.weights.empty() ? Config{} : config_beside(plugin.weights);
 }
 
 }  // namespace
@@ -97,17 +112,29 @@ NetworkSpec NetworkSpec::parse(std::string_view text) {
 }
 
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context) {
-  if (const auto plugin = PluginSource::parse(spec.source))
-    return open_plugin_decoder(*plugin, plugin_settings(spec, context));
-  const auto [request, family] = locate(spec, context, context.package ? &context.package->decoders() : nullptr);
-  return context.registry.make_decoder(*family, request);
+  std::shared_ptr<const Decoder> decoder;
+  if (const auto plugin = PluginSource::parse(spec.source)) {
+    decoder = open_plugin_decoder(*plugin, plugin_settings(spec, context));
+    tell_dtype(spec, context, config_of(*plugin), decoder->info());
+  } else {
+    const auto [request, family] = locate(spec, context, context.package ? &context.package->decoders() : nullptr);
+    decoder = context.registry.make_decoder(*family, request);
+    tell_dtype(spec, context, request.config, decoder->info());
+  }
+  return decoder;
 }
 
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context) {
-  if (const auto plugin = PluginSource::parse(spec.source))
-    return open_plugin_encoder(*plugin, plugin_settings(spec, context));
-  const auto [request, family] = locate(spec, context, context.package ? &context.package->encoders() : nullptr);
-  return context.registry.make_encoder(*family, request);
+  std::shared_ptr<const Encoder> encoder;
+  if (const auto plugin = PluginSource::parse(spec.source)) {
+    encoder = open_plugin_encoder(*plugin, plugin_settings(spec, context));
+    tell_dtype(spec, context, config_of(*plugin), encoder->info());
+  } else {
+    const auto [request, family] = locate(spec, context, context.package ? &context.package->encoders() : nullptr);
+    encoder = context.registry.make_encoder(*family, request);
+    tell_dtype(spec, context, request.config, encoder->info());
+  }
+  return encoder;
 }
 
 }  // namespace lightswitch

@@ -34,6 +34,7 @@ SortedSettings sort_settings(const PluginLibrary& library, const PluginSource& s
       throw OptionError("unknown option", {library.file(), option, suggest(option, known), option + "=" + value});
     }
   }
+  order.dtype = dtype_without_overflow(order.dtype, order.config);
   return result;
 }
 

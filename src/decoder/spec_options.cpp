@@ -34,6 +34,14 @@ DType dtype_option(const std::string& value) {
   return *dtype;
 }
 
+DType dtype_without_overflow(DType asked, const Config& config) {
+  const auto entry = config.find("force_upcast");
+  if (entry == config.end()) return asked;
+  if (entry->second != "true" && entry->second != "false")
+    throw OptionError("unknown value", {"", "force_upcast", "true or false", entry->second});
+  return asked == DType::fp16 && entry->second == "true" ? DType::automatic : asked;
+}
+
 std::string suggest(std::string_view word, const std::vector<std::string>& known) {
   const std::string nearest = nearest_word(word, known);
   return nearest.empty() ? join_words(known) : "perhaps " + nearest;

@@ -28,4 +28,8 @@ std::string suggest(std::string_view word, const std::vector<std::string>& known
 /// @throws FileError, FormatError.
 Config config_beside(const std::filesystem::path& weights);
 
+/// The dtype to ask a network for: never fp16 where its config says force_upcast, as diffusers' does for networks whose
+/// numbers overflow in it. @throws OptionError when that is neither true nor false.
+DType dtype_without_overflow(DType asked, const Config& config);
+
 }  // namespace lightswitch

@@ -5,9 +5,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace lightswitch {
+
+/// The next smaller tiles that this decoder can have: those of the largest size below `tiles`, or of a whole picture.
+/// Nothing where there are none.
+/// @param height, width of the latents.
+std::optional<TileOptions> smaller_tiles(const Decoder& decoder, int64_t height, int64_t width,
+                                         const TileOptions& tiles);
 
 /// One tile along one axis, in latents: [begin, end) is written, [read_begin, read_end) is decoded.
 struct TileSpan {

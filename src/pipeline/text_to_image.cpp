@@ -167,6 +167,7 @@ void TextToImage::decode(TextToImageResult& result, const TextToImageOptions& op
                                       {.kind = LatentKind::diffusion,
                                        .tiles = options.tiles,
                                        .wider = callbacks.wider,
+                                       .smaller = callbacks.smaller,
                                        .progress = callbacks.tile,
                                        .stop = stop});
   result.timings.add("decode", watch.ms());

@@ -221,6 +221,62 @@ TEST(Decode, NumbersThatOverflowAreAnErrorWhereNothingWiderIs) {
   expect_error<NumericError>([&] { decode(decoder, latents, {.wider = no_wider}); });
 }
 
+/// Runs out of memory on more than `room` latents along an edge.
+class LargeDecoder final : public Decoder {
+ public:
+  enum class Failure { standard, libtorch, other };
+  LargeDecoder(int64_t room, Failure failure) : room_(room), failure_(failure) {
+    spec_ = fake_spec();
+    spec_.factor = 1;
+    spec_.halo = 0;
+    spec_.output_range = OutputRange::unit;
+  }
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  at::Tensor forward(const at::Tensor& z, std::stop_token) const override {
+    if (z.size(2) > room_ || z.size(3) > room_) {
+      TORCH_CHECK(failure_ != Failure::libtorch, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9");
+      TORCH_CHECK(failure_ != Failure::other, "shapes cannot be multiplied");
+      throw std::bad_alloc();
+    }
+    return z.slice(1, 0, 3);
+  }
+  int64_t macs(int64_t, int64_t) const override { return 0; }
+
+ private:
+  int64_t room_;
+  Failure failure_;
+  LatentSpec spec_;
+  NetworkInfo info_;
+};
+
+TEST(Decode, WhenMemoryRunsOutSmallerTilesAreTriedOneAfterAnother) {
+  const auto latents = at::rand({2, 4, 100, 70});
+  for (const auto failure : {LargeDecoder::Failure::standard, LargeDecoder::Failure::libtorch}) {
+    std::vector<int64_t> tried;
+    const TrySmaller smaller = [&](const MemoryError& error, const TileOptions& tiles) {
+      EXPECT_TRUE(contains(error.what(), tried.empty() ? "whole" : "tiles of " + std::to_string(tried.back())));
+      tried.push_back(tiles.size);
+      return true;
+    };
+    const auto pictures = decode(LargeDecoder(40, failure), latents, {.smaller = smaller});
+    EXPECT_EQ(tried, (std::vector<int64_t>{96, 64, 48, 32}));
+    EXPECT_TRUE(at::equal(pictures, decode(LargeDecoder(100, failure), latents)));
+  }
+}
+
+TEST(Decode, WhenMemoryRunsOutItIsAnErrorUnlessSomethingSmallerIsWanted) {
+  const auto latents = at::rand({1, 4, 100, 70});
+  const LargeDecoder decoder(40, LargeDecoder::Failure::standard);
+  expect_error<MemoryError>([&] { decode(decoder, latents); });
+  expect_error<MemoryError>([&] { decode(decoder, latents, {.smaller = [](auto&, auto&) { return false; }}); });
+  const TrySmaller always = [](auto&, auto&) { return true; };
+  expect_error<MemoryError>(
+      [&] { decode(LargeDecoder(3, LargeDecoder::Failure::standard), latents, {.smaller = always}); });
+  // Other failures are none of memory.
+  EXPECT_THROW(decode(LargeDecoder(40, LargeDecoder::Failure::other), latents, {.smaller = always}), c10::Error);
+}
+
 TEST(Decode, BadLatentsAreNoMatterOfTheDtype) {
   bool asked = false;
   const OpenWider wider = [&](auto&) {

@@ -47,18 +47,19 @@ ImageText metadata(const RunReport& report, const LatentFile& latents, const Com
 }
 
 at::Tensor timed_decode(const Decoder& decoder, const LatentFile& latents, const DecodeArguments& arguments,
-                        const TileOptions& tiles, const OpenWider& wider, Session& session, Timings& timings) {
+                        const OpenWider& wider, Session& session, RunReport& report) {
   DecodeOptions options;
   options.kind = latents.kind;
-  options.tiles = tiles;
   options.wider = wider;
+  options.smaller = in_smaller_tiles(report, decoder.spec(), session);
   options.stop = session.stop();
   options.progress = [&session](int64_t done, int64_t total) { session.progress().update("decode", done, total); };
   at::Tensor pictures;
   for (int64_t i = 0; i < arguments.repeat; ++i) {
     const Stopwatch watch;
+    options.tiles = report.tiles;
     pictures = decode(decoder, latents.latents, options);
-    timings.repeat("decode", watch.ms());
+    report.timings.repeat("decode", watch.ms());
   }
   return without_padding(pictures, latents);
 }
@@ -88,7 +89,7 @@ void decode_file(const DecodeArguments& arguments, Session& session) {
   session.check_stop();
 
   const OpenWider wider = arguments.strict_dtype ? OpenWider() : networks.in_fp32(report.network, report.info);
-  const at::Tensor pictures = timed_decode(*decoder, latents, arguments, tiles, wider, session, report.timings);
+  const at::Tensor pictures = timed_decode(*decoder, latents, arguments, wider, session, report);
   const Stopwatch write_watch;
   const auto names = output_names(arguments.output, pictures.size(0));
   for (size_t i = 0; i < names.size(); ++i) {

@@ -106,6 +106,7 @@ class ImageJob {
     options_.tiles = arguments_.tiling.fitted(*parts.decoder, options_.height / factor, options_.width / factor);
     tell_tiles(report_, options_.tiles, parts.decoder->spec(), session_);
     if (!arguments_.strict_dtype) callbacks_.wider = networks_.in_fp32(report_.network, report_.info);
+    callbacks_.smaller = in_smaller_tiles(report_, parts.decoder->spec(), session_);
     pipeline_ = std::make_unique<TextToImage>(std::move(parts));
     report_.timings.add("load", watch.ms());
     session_.check_stop();

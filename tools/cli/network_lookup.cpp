@@ -26,7 +26,8 @@ NetworkContext NetworkLookup::context(const NetworkSpec& spec) {
   const bool is_file = std::filesystem::exists(spec.source) || PluginSource::parse(spec.source);
   return {.registry = registry_,
           .package = is_file && model_.empty() ? nullptr : &package(),
-          .dtype = checked_dtype(session_.common())};
+          .dtype = checked_dtype(session_.common()),
+          .log = [this](const LogMessage& message) { session_.warn(message.text); }};
 }
 
 std::shared_ptr<const Decoder> NetworkLookup::decoder(std::string& spec) {

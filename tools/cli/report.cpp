@@ -43,6 +43,14 @@ void tell_tiles(RunReport& report, const TileOptions& tiles, const LatentSpec& s
     session.warn(size + " are approximate with this decoder: it looks at the whole picture at once");
 }
 
+TrySmaller in_smaller_tiles(RunReport& report, const LatentSpec& spec, Session& session) {
+  return [&report, spec, &session](const MemoryError& error, const TileOptions& tiles) {
+    session.warn(std::string(error.what()) + "; decoding again in tiles of " + std::to_string(tiles.size) + " latents");
+    tell_tiles(report, tiles, spec, session);
+    return true;
+  };
+}
+
 Json to_json(const RunReport& report, const CommonOptions& common) {
   Json json{{"version", LIGHTSWITCH_VERSION}, {"command", report.command}};
   json["seed"] = report.seed ? Json(*report.seed) : Json();

@@ -29,6 +29,10 @@ struct RunReport {
 /// Notes in the report how the decoder will be tiled, and says so where the user should know.
 void tell_tiles(RunReport& report, const TileOptions& tiles, const LatentSpec& spec, Session& session);
 
+/// For a decode that runs out of memory: says so, notes the smaller tiles in the report, and lets it go on. The report
+/// and the session must outlive it.
+TrySmaller in_smaller_tiles(RunReport& report, const LatentSpec& spec, Session& session);
+
 nlohmann::ordered_json to_json(const RunReport& report, const CommonOptions& common);
 
 /// Writes where --json asks to; nothing without it. @throws FileError.
