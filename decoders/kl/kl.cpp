@@ -24,7 +24,7 @@ class KlDecoder final : public nn::DecoderNetwork {
   KlDecoder(const NetworkRequest& request, nn::WeightLoader loader) : Network(request), half_(loader) {
     loader.finish();
     spec_ = kl_spec(half_.channels(), half_.stages(), request);
-    info_ = {"kl", half_.description(), loader.parameters(), info_.dtype};
+    info_ = loader.info("kl", half_.description());
   }
 
   at::Tensor pass(nn::Run& run, const at::Tensor& latents) const override { return half_(run, latents); }

@@ -35,9 +35,7 @@ class Projection final : public nn::DecoderNetwork {
     nn::WeightLoader loader(request, "");
     map_ = nn::Conv2d(loader, "latent_rgb", {.in = channels, .out = 3, .kernel = 1});
     loader.finish();
-    info_.family = "projection";
-    info_.configuration = std::to_string(channels) + " channels to RGB";
-    info_.parameters = loader.parameters();
+    info_ = loader.info("projection", std::to_string(channels) + " channels to RGB");
   }
 
  private:

@@ -37,10 +37,6 @@ nn::WeightLoader make_loader(const NetworkRequest& request) {
   return require_temporal_decoder(*request.weights).loader(request, kDecoder);
 }
 
-NetworkInfo make_info(const Frames& frames, const nn::WeightLoader& loader, const NetworkRequest& request) {
-  return {kName, frames.half().description(), loader.parameters(), nn::resolve_dtype(request.dtype, request.device)};
-}
-
 /// Every picture is a clip of one frame.
 class SvdDecoder final : public nn::DecoderNetwork {
  public:
@@ -50,7 +46,7 @@ class SvdDecoder final : public nn::DecoderNetwork {
   SvdDecoder(const NetworkRequest& request, nn::WeightLoader loader) : Network(request), frames_(loader) {
     loader.finish();
     spec_ = kl_spec(frames_.half().channels(), frames_.half().stages(), request);
-    info_ = make_info(frames_, loader, request);
+    info_ = loader.info(kName, frames_.half().description());
   }
 
   at::Tensor pass(nn::Run& run, const at::Tensor& latents) const override {
@@ -94,7 +90,7 @@ class SvdTemporalDecoder final : public TemporalDecoder {
       : device_(request.device), frames_(loader) {
     loader.finish();
     spec_ = kl_spec(frames_.half().channels(), frames_.half().stages(), request);
-    info_ = make_info(frames_, loader, request);
+    info_ = loader.info(kName, frames_.half().description());
   }
 
   at::Tensor decode(const at::Tensor& latents, std::stop_token stop) const {
@@ -137,7 +133,8 @@ DecoderFamily family() {
           .recognises = recognises,
           .make_decoder = make_decoder,
           .make_encoder = make_encoder,
-          .make_temporal_decoder = make_temporal_decoder};
+          .make_temporal_decoder = make_temporal_decoder,
+          .decodes_clips = recognises};
 }
 
 }  // namespace lightswitch::svd

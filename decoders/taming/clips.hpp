@@ -17,6 +17,7 @@
 ///   ClipNetwork(nn::WeightLoader&, const Layout&)
 ///   LatentSpec spec(const Layout&, const Config&), std::string description(const Layout&)
 ///   static constexpr bool depends_on_chunks
+///   int64_t frames(int64_t latents): frames that a clip of so many latents has in all
 ///   struct Memory: what it remembers of the frames so far; a new one begins a clip
 ///   at::Tensor operator()(nn::Run&, const at::Tensor& latents, Memory&): [T, C, h, w] to [T', 3, H, W]
 namespace lightswitch::taming {
@@ -29,7 +30,7 @@ class ClipPictures final : public nn::DecoderNetwork {
       : nn::DecoderNetwork(request), network_(loader, layout) {
     loader.finish();
     spec_ = network_.spec(layout, request.config);
-    describe(info_, network_.description(layout), loader.parameters());
+    info_ = loader.info(kName, network_.description(layout));
   }
 
  private:
@@ -51,13 +52,13 @@ class Clips final : public TemporalDecoder {
   Clips(const NetworkRequest& request, const Layout& layout, nn::WeightLoader loader)
       : device_(request.device), network_(loader, layout), spec_(network_.spec(layout, request.config)) {
     loader.finish();
-    describe(info_, network_.description(layout), loader.parameters());
-    info_.dtype = nn::resolve_dtype(request.dtype, request.device);
+    info_ = loader.info(kName, network_.description(layout));
   }
 
   const LatentSpec& spec() const override { return spec_; }
   const NetworkInfo& info() const override { return info_; }
   bool depends_on_chunks() const override { return ClipNetwork::depends_on_chunks; }
+  int64_t frames(int64_t latents) const override { return network_.frames(latents); }
   std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(*this); }
 
   int64_t macs(int64_t frames, int64_t h, int64_t w) const override {

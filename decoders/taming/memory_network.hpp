@@ -37,6 +37,7 @@ class MemoryNetwork {
   MemoryNetwork(nn::WeightLoader& loader, const Layout& layout);
   LatentSpec spec(const Layout& layout, const Config& config) const;
   std::string description(const Layout& layout) const;
+  int64_t frames(int64_t latents) const { return growth_ * latents - (growth_ - 1); }
   /// Every latent becomes `growth` frames; of the first of a clip only the last is kept.
   at::Tensor operator()(nn::Run& run, const at::Tensor& latents, Memory& memory) const;
 

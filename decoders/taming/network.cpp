@@ -58,7 +58,7 @@ TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout) : 
   }
   conv_out_ = nn::Conv2d(loader, layout.conv_out, {.in = layout.width, .out = 3});
   loader.finish();
-  describe(info_, layout.describe(), loader.parameters());
+  info_ = loader.info(kName, layout.describe());
 }
 
 at::Tensor TinyDecoder::pass(nn::Run& run, const at::Tensor& input) const {
@@ -85,7 +85,7 @@ TinyEncoder::TinyEncoder(const NetworkRequest& request, const Layout& layout) : 
   }
   conv_out_ = nn::Conv2d(loader, layout.conv_out, {.in = layout.width, .out = layout.out_channels});
   loader.finish();
-  describe(info_, layout.describe(), loader.parameters());
+  info_ = loader.info(kName, layout.describe());
 }
 
 at::Tensor TinyEncoder::pass(nn::Run& run, const at::Tensor& input) const {

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <utility>
-
 namespace lightswitch::taming {
 
 LatentSpec make_spec(const Layout& layout, int64_t latent_channels, const Config& config) {
@@ -31,12 +29,6 @@ int64_t halo(const Layout& layout) {
 at::Tensor bounded(const at::Tensor& latents) {
   constexpr double bound = 3.0;
   return at::div(latents, bound).tanh_().mul_(bound);
-}
-
-void describe(NetworkInfo& info, std::string configuration, int64_t parameters) {
-  info.family = "taming";
-  info.configuration = std::move(configuration);
-  info.parameters = parameters;
 }
 
 }  // namespace lightswitch::taming

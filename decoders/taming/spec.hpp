@@ -9,6 +9,8 @@
 /// What the networks of this room have in common.
 namespace lightswitch::taming {
 
+inline constexpr const char* kName = "taming";
+
 LatentSpec make_spec(const Layout& layout, int64_t latent_channels, const Config& config);
 
 /// Latents on each side that an output pixel of a decoder sees.
@@ -16,7 +18,5 @@ int64_t halo(const Layout& layout);
 
 /// Latents squeezed softly into (-3, 3), as every decoder begins.
 at::Tensor bounded(const at::Tensor& latents);
-
-void describe(NetworkInfo& info, std::string configuration, int64_t parameters);
 
 }  // namespace lightswitch::taming

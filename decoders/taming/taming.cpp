@@ -35,9 +35,12 @@ void check_config(const Config& config, const char* upsampling) {
        .found = weights.tensors().empty() ? "no tensor" : "'" + weights.tensors().front().name + "' and others"});
 }
 
+bool decodes_clips(const WeightSource& weights) {
+  return temporal_decoder_layout(weights) || memory_decoder_layout(weights);
+}
+
 bool recognises(const WeightSource& weights) {
-  return decoder_layout(weights) || memory_decoder_layout(weights) || temporal_decoder_layout(weights) ||
-         encoder_layout(weights);
+  return decoder_layout(weights) || decodes_clips(weights) || encoder_layout(weights);
 }
 
 /// Null when the file holds no network for clips. @tparam Made ClipPictures or Clips.
@@ -77,14 +80,15 @@ std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
 }  // namespace
 
 DecoderFamily family() {
-  return {.name = "taming",
+  return {.name = kName,
           .summary =
               "AutoencoderTiny: TAESD, TAE-192, TAEF2 and their kin, decoder and encoder; of videos TAESDV, TAEHV, "
               "temporal TAE-192",
           .recognises = recognises,
           .make_decoder = make_decoder,
           .make_encoder = make_encoder,
-          .make_temporal_decoder = make_temporal_decoder};
+          .make_temporal_decoder = make_temporal_decoder,
+          .decodes_clips = decodes_clips};
 }
 
 }  // namespace lightswitch::taming

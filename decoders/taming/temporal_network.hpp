@@ -22,6 +22,7 @@ class TemporalNetwork {
   TemporalNetwork(nn::WeightLoader& loader, const Layout& layout);
   LatentSpec spec(const Layout& layout, const Config& config) const;
   std::string description(const Layout& layout) const;
+  int64_t frames(int64_t latents) const { return latents; }
   at::Tensor operator()(nn::Run& run, const at::Tensor& latents, Memory& memory) const;
 
  private:

@@ -51,9 +51,7 @@ VitDecoder::VitDecoder(const NetworkRequest& request, const Layout& layout) : Ne
   loader.finish();
   spec_.halo = halo(layout);
   nn::apply_common_config(spec_, request.config);
-  info_.family = "vit";
-  info_.configuration = layout.describe();
-  info_.parameters = loader.parameters();
+  info_ = loader.info("vit", layout.describe());
 }
 
 int64_t VitDecoder::halo(const Layout& layout) const {

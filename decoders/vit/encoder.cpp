@@ -52,9 +52,7 @@ VitEncoder::VitEncoder(const NetworkRequest& request, const Layout& layout) : Ne
                      : nn::Conv2d(loader, names.encoder_out, {.in = width, .out = layout.latent_channels});
   loader.finish();
   nn::apply_common_config(spec_, request.config);
-  info_.family = "vit";
-  info_.configuration = layout.describe();
-  info_.parameters = loader.parameters();
+  info_ = loader.info("vit", layout.describe());
 }
 
 at::Tensor VitEncoder::pass(nn::Run& run, const at::Tensor& input) const {

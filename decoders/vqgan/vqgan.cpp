@@ -58,7 +58,7 @@ class VqDecoder final : public nn::DecoderNetwork {
       : Network(request), snaps_(read_snap(request.config)), half_(loader), codebook_(loader, half_.channels()) {
     loader.finish();
     spec_ = make_spec(half_.channels(), half_.stages(), names, codebook_, request);
-    info_ = {"vqgan", describe(half_.description(), codebook_), loader.parameters(), info_.dtype};
+    info_ = loader.info("vqgan", describe(half_.description(), codebook_));
   }
 
   at::Tensor prepare(nn::Run& run, const at::Tensor& latents) const override {
@@ -92,7 +92,7 @@ class VqEncoder final : public nn::EncoderNetwork {
       : Network(request), half_(loader, EncoderHalf::Output::latents), codebook_(loader, half_.channels()) {
     loader.finish();
     spec_ = make_spec(half_.channels(), half_.stages(), names, codebook_, request);
-    info_ = {"vqgan", describe(half_.description(), codebook_), loader.parameters(), info_.dtype};
+    info_ = loader.info("vqgan", describe(half_.description(), codebook_));
   }
 
   at::Tensor pass(nn::Run& run, const at::Tensor& pictures) const override { return half_(run, pictures); }
@@ -123,7 +123,8 @@ DecoderFamily family() {
               "or codebook indices)",
           .recognises = recognises,
           .make_decoder = make_decoder,
-          .make_encoder = make_encoder};
+          .make_encoder = make_encoder,
+          .options = {"snap"}};
 }
 
 }  // namespace lightswitch::vqgan

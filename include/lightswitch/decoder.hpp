@@ -5,6 +5,7 @@
 #include <lightswitch/tensor_spec.hpp>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -18,6 +19,9 @@ struct NetworkInfo {
   std::string configuration;  ///< one line: widths, depths, variants
   int64_t parameters = 0;     ///< trained numbers, as stored (before folding)
   DType dtype = DType::fp32;  ///< arithmetic in use, never `automatic`
+  /// How many tensors of the file are other parts of the model, which this network leaves alone, by the start of their
+  /// names ("encoder.", "loss.").
+  std::map<std::string, int64_t> skipped = {};
 };
 
 /// Mean and variance of every group of every normalisation layer that spans the picture, in the order of the layers.

@@ -38,8 +38,11 @@ struct DecoderFamily {
   std::unique_ptr<Decoder> (*make_decoder)(const NetworkRequest&) = nullptr;
   /// Null when the family has no encoder. @throws WeightsError as above, also when the file holds no encoder.
   std::unique_ptr<Encoder> (*make_encoder)(const NetworkRequest&) = nullptr;
-  /// Null when the family knows no clips. @throws WeightsError as above.
+  /// Null when the family knows no clips. @throws WeightsError as above, also when the file holds no such decoder.
   std::unique_ptr<TemporalDecoder> (*make_temporal_decoder)(const NetworkRequest&) = nullptr;
+  /// Null with make_temporal_decoder. True when the decoder in this file is one of clips. As recognises(): must not
+  /// throw, must not read tensor data.
+  bool (*decodes_clips)(const WeightSource&) = nullptr;
   /// SPEC options that mean something to this family and not to every other ("bn").
   std::vector<std::string> options = {};
 };
@@ -64,6 +67,9 @@ class DecoderRegistry {
   std::unique_ptr<Decoder> make_decoder(const DecoderFamily& family, const NetworkRequest& request) const;
   /// @throws UnsupportedError when the family has no encoder, else as make_decoder().
   std::unique_ptr<Encoder> make_encoder(const DecoderFamily& family, const NetworkRequest& request) const;
+  /// @throws UnsupportedError when the family has no decoder of clips, else as make_decoder().
+  std::unique_ptr<TemporalDecoder> make_temporal_decoder(const DecoderFamily& family,
+                                                         const NetworkRequest& request) const;
 
  private:
   std::vector<DecoderFamily> families_;

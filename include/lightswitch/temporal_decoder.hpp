@@ -34,6 +34,8 @@ class TemporalDecoder {
 
   /// True when frames depend on how the clip is cut into pushes: each then sees the frames of its own push alone.
   virtual bool depends_on_chunks() const = 0;
+  /// Frames that a clip of so many latents has in all, 1 or more latents.
+  virtual int64_t frames(int64_t latents) const { return latents; }
   /// The decoder must outlive the stream.
   virtual std::unique_ptr<FrameStream> begin() const = 0;
 
@@ -41,11 +43,17 @@ class TemporalDecoder {
   virtual int64_t macs(int64_t frames, int64_t h, int64_t w) const = 0;
 };
 
+/// Called when a decoder's numbers were not finite: may open the same network in a wider dtype. Null, or no such
+/// function, lets the error through.
+using OpenWiderClips = std::function<std::shared_ptr<const TemporalDecoder>(const NumericError&)>;
+
 /// How decode_clip() runs a decoder.
 struct ClipOptions {
   LatentKind kind = LatentKind::diffusion;  ///< what the given latents are
-  int64_t chunk = 0;           ///< frames that are pushed at once, the last chunk may be shorter; 0: the whole clip
-  TileProgress progress = {};  ///< frames done, of all; may be empty
+  int64_t chunk = 0;  ///< latents that are pushed at once, the last chunk may be shorter; 0: the whole clip
+  /// Decodes the clip again from its start; the frames that the sink has are not given to it again. May be empty.
+  OpenWiderClips wider = {};
+  TileProgress progress = {};  ///< frames done, of all that the clip will have; may be empty
   std::stop_token stop = {};   ///< checked between layers and chunks
 
   /// @throws OptionError.
@@ -58,7 +66,8 @@ using FrameSink = std::function<void(const at::Tensor& frames)>;
 /// The latents of one clip to frames: checks shape and numbers, converts to what the network eats, pushes chunk by
 /// chunk, maps to [0, 1] and clamps. Holds no more than one chunk's frames.
 /// @param latents [channels, T, h, w] floating point.
-/// @throws TensorError, NumericError (NaN or infinity in or out), OptionError, Cancelled.
+/// @throws TensorError (also when the decoder gives frames of another shape or number), NumericError (NaN or infinity
+/// in or out), OptionError, Cancelled.
 void decode_clip(const TemporalDecoder& decoder, const at::Tensor& latents, const ClipOptions& options,
                  const FrameSink& sink);
 

@@ -8,9 +8,64 @@
 #include "decoder/latents.hpp"
 
 namespace lightswitch {
+namespace {
+
+constexpr const char* kFrames = "frames";
+
+/// @param latents [C, T, h, w] of what the decoder eats. @return [T', 3, H, W] in the decoder's own range, as many as
+/// are ready.
+at::Tensor push(FrameStream& stream, const TemporalDecoder& decoder, const at::Tensor& latents, std::stop_token stop) {
+  const at::Tensor ready = stream.push(latents, std::move(stop));
+  const int64_t factor = decoder.spec().factor;
+  const std::vector<int64_t> expected = {ready.defined() && ready.dim() == 4 ? ready.size(0) : 0, 3,
+                                         latents.size(2) * factor, latents.size(3) * factor};
+  if (!ready.defined() || ready.sizes() != at::IntArrayRef(expected))
+    throw TensorError("the decoder returned another shape",
+                      {"", kFrames, c10::str(at::IntArrayRef(expected)), describe(ready)});
+  if (!is_finite(ready))
+    throw NumericError(std::string("the decoder's numbers overflow in ") + to_string(decoder.info().dtype),
+                       {"", kFrames, "finite numbers", count_of_bad(ready)});
+  return ready;
+}
+
+/// One clip on its way to a sink.
+class Clip {
+ public:
+  Clip(const at::Tensor& latents, const ClipOptions& options, const FrameSink& sink)
+      : latents_(latents), options_(options), sink_(sink) {}
+
+  /// From the first frame; those that the sink has are not given again.
+  void decode(const TemporalDecoder& decoder) {
+    const int64_t count = latents_.size(1), all = decoder.frames(count);
+    const int64_t chunk = options_.chunk == 0 ? count : options_.chunk;
+    const auto stream = decoder.begin();
+    int64_t made = 0;
+    for (int64_t begin = 0; begin < count; begin += chunk) {
+      if (options_.stop.stop_requested()) throw Cancelled();
+      const at::Tensor frames =
+          push(*stream, decoder, latents_.slice(1, begin, std::min(begin + chunk, count)), options_.stop);
+      made += frames.size(0);
+      if (made > all || (begin + chunk >= count && made != all))
+        throw TensorError("the decoder returned another number of frames",
+                          {"", kFrames, std::to_string(all), std::to_string(made)});
+      if (made <= given_) continue;
+      sink_(to_unit(frames.slice(0, -(made - given_)), decoder.spec().output_range));
+      given_ = made;
+      if (options_.progress) options_.progress(given_, all);
+    }
+  }
+
+ private:
+  at::Tensor latents_;
+  const ClipOptions& options_;
+  const FrameSink& sink_;
+  int64_t given_ = 0;  ///< frames that the sink has
+};
+
+}  // namespace
 
 void ClipOptions::validate() const {
-  if (chunk < 0) throw OptionError("out of range", {"", "chunk", "0 or more frames", std::to_string(chunk)});
+  if (chunk < 0) throw OptionError("out of range", {"", "chunk", "0 or more latents", std::to_string(chunk)});
 }
 
 void decode_clip(const TemporalDecoder& decoder, const at::Tensor& latents, const ClipOptions& options,
@@ -26,22 +81,14 @@ void decode_clip(const TemporalDecoder& decoder, const at::Tensor& latents, cons
   if (options.kind == LatentKind::indices)
     throw TensorError("clips are continuous", {"", "kind", "raw or diffusion", "indices"});
   require_finite(latents, "latents");
-  const at::Tensor input = to_network_input(latents, options.kind, spec);
-  const int64_t frames = input.size(1), chunk = options.chunk == 0 ? frames : options.chunk;
-  const auto stream = decoder.begin();
-  int64_t done = 0;
-  for (int64_t begin = 0; begin < frames; begin += chunk) {
-    if (options.stop.stop_requested()) throw Cancelled();
-    const at::Tensor ready = stream->push(input.slice(1, begin, std::min(begin + chunk, frames)), options.stop);
-    const std::vector<int64_t> expected = {ready.defined() && ready.dim() == 4 ? ready.size(0) : 0, 3,
-                                           input.size(2) * spec.factor, input.size(3) * spec.factor};
-    if (!ready.defined() || ready.sizes() != at::IntArrayRef(expected))
-      throw TensorError("the decoder returned another shape",
-                        {"", "frames", c10::str(at::IntArrayRef(expected)), describe(ready)});
-    require_finite(ready, "frames");
-    if (ready.size(0) > 0) sink(to_unit(ready, spec.output_range));
-    done += ready.size(0);
-    if (options.progress) options.progress(done, frames);
+  Clip clip(to_network_input(latents, options.kind, spec), options, sink);
+  try {
+    clip.decode(decoder);
+  } catch (const NumericError& error) {
+    const bool by_decoder = error.detail().field == kFrames;
+    const auto wider = by_decoder && options.wider ? options.wider(error) : nullptr;
+    if (!wider) throw;
+    clip.decode(*wider);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/model_package.hpp>
 #include <lightswitch/plugin_host.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <algorithm>
 
@@ -13,10 +14,11 @@ namespace {
 
 /// Options that only a family which lists them understands; another one would ignore them.
 void refuse_options_of_other_families(const NetworkSpec& spec, const DecoderFamily& family) {
-  for (const std::string& option : family_options()) {
-    if (spec.options.contains(option) && std::ranges::find(family.options, option) == family.options.end())
-      throw OptionError("this family has no such option", {"", option, "a family that has it", family.name});
-  }
+  auto known = common_options();
+  known.insert(known.end(), family.options.begin(), family.options.end());
+  for (const auto& [option, value] : spec.options)
+    if (std::ranges::find(known, option) == known.end())
+      throw OptionError("the family " + family.name + " has no such option", {"", option, join_words(known), value});
 }
 
 struct Located {
@@ -30,8 +32,13 @@ std::string known_names(const std::map<std::string, PackagedNetwork>& networks) 
   return join_words(names);
 }
 
-Located locate(const NetworkSpec& spec, const NetworkContext& context,
-               const std::map<std::string, PackagedNetwork>* packaged) {
+using Packaged = const std::map<std::string, PackagedNetwork>;
+
+Packaged* packaged_decoders(const NetworkContext& context) {
+  return context.package ? &context.package->decoders() : nullptr;
+}
+
+Located locate(const NetworkSpec& spec, const NetworkContext& context, Packaged* packaged) {
   Located located{{.weights = nullptr, .config = {}, .dtype = context.dtype, .device = context.device}, nullptr};
   NetworkRequest& request = located.request;
   std::string family;
@@ -117,7 +124,7 @@ std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const Netwo
     decoder = open_plugin_decoder(*plugin, plugin_settings(spec, context));
     tell_dtype(spec, context, config_of(*plugin), decoder->info());
   } else {
-    const auto [request, family] = locate(spec, context, context.package ? &context.package->decoders() : nullptr);
+    const auto [request, family] = locate(spec, context, packaged_decoders(context));
     decoder = context.registry.make_decoder(*family, request);
     tell_dtype(spec, context, request.config, decoder->info());
   }
@@ -135,6 +142,19 @@ std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const Netwo
     tell_dtype(spec, context, request.config, encoder->info());
   }
   return encoder;
+}
+
+bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
+  if (PluginSource::parse(spec.source)) return false;
+  const auto [request, family] = locate(spec, context, packaged_decoders(context));
+  return family->decodes_clips && family->decodes_clips(*request.weights);
+}
+
+std::shared_ptr<const TemporalDecoder> open_temporal_decoder(const NetworkSpec& spec, const NetworkContext& context) {
+  if (PluginSource::parse(spec.source))
+    throw UnsupportedError("plug-ins decode pictures", {spec.source, "decoder", "a weight file", "a plug-in"});
+  const auto [request, family] = locate(spec, context, packaged_decoders(context));
+  return context.registry.make_temporal_decoder(*family, request);
 }
 
 }  // namespace lightswitch

@@ -1,5 +1,6 @@
 #include <lightswitch/decoder_registry.hpp>
 #include <lightswitch/error.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <algorithm>
 
@@ -78,6 +79,19 @@ std::unique_ptr<Encoder> DecoderRegistry::make_encoder(const DecoderFamily& fami
   if (!family.make_encoder)
     throw UnsupportedError("this family has no encoder", {request.weights->origin(), family.name, "", ""});
   return or_name_a_better_family(families_, family, *request.weights, [&] { return family.make_encoder(request); });
+}
+
+std::unique_ptr<TemporalDecoder> DecoderRegistry::make_temporal_decoder(const DecoderFamily& family,
+                                                                        const NetworkRequest& request) const {
+  if (!family.make_temporal_decoder) {
+    std::vector<std::string> others;
+    for (const DecoderFamily& known : families_)
+      if (known.make_temporal_decoder) others.push_back(known.name);
+    throw UnsupportedError("this family has no decoder of clips",
+                           {request.weights->origin(), "family", join_words(others), family.name});
+  }
+  return or_name_a_better_family(families_, family, *request.weights,
+                                 [&] { return family.make_temporal_decoder(request); });
 }
 
 }  // namespace lightswitch

@@ -12,8 +12,7 @@ const std::map<std::string, std::string>& config_options() {
                                                           {"latent-kind", "latent_kind"},
                                                           {"scaling-factor", "scaling_factor"},
                                                           {"shift-factor", "shift_factor"},
-                                                          {"space", "space"},
-                                                          {"snap", "snap"}};
+                                                          {"space", "space"}};
   return keys;
 }
 
@@ -24,7 +23,7 @@ std::vector<std::string> common_options() {
 }
 
 const std::vector<std::string>& family_options() {
-  static const std::vector<std::string> options = {"bn"};
+  static const std::vector<std::string> options = {"bn", "snap"};
   return options;
 }
 

@@ -107,14 +107,28 @@ void WeightLoader::ignore(const std::string& name) {
   taken_.insert(stored_name(prefix_ + name));
 }
 
+std::string WeightLoader::other_part(const std::string& name) const {
+  if (!name.starts_with(names_.scope)) return name.substr(0, std::min(name.find('.'), name.size() - 1) + 1);
+  const auto covers = [&](const std::string& sibling) { return name.starts_with(names_.scope + sibling); };
+  const auto sibling = std::ranges::find_if(siblings_, covers);
+  return sibling == siblings_.end() ? "" : names_.scope + *sibling;
+}
+
+NetworkInfo WeightLoader::info(std::string family, std::string configuration) const {
+  NetworkInfo info{.family = std::move(family),
+                   .configuration = std::move(configuration),
+                   .parameters = parameters_,
+                   .dtype = resolve_dtype(request_.dtype, request_.device)};
+  for (const TensorInfo& tensor : request_.weights->tensors())
+    if (const std::string part = other_part(tensor.name); !part.empty() && !taken_.contains(tensor.name))
+      ++info.skipped[part];
+  return info;
+}
+
 void WeightLoader::finish() const {
   std::vector<std::string> unexpected;
-  for (const TensorInfo& info : request_.weights->tensors()) {
-    const auto covers = [&](const std::string& sibling) { return info.name.starts_with(names_.scope + sibling); };
-    if (!info.name.starts_with(names_.scope)) continue;
-    if (!taken_.contains(info.name) && std::none_of(siblings_.begin(), siblings_.end(), covers))
-      unexpected.push_back(info.name);
-  }
+  for (const TensorInfo& info : request_.weights->tensors())
+    if (!taken_.contains(info.name) && other_part(info.name).empty()) unexpected.push_back(info.name);
   std::string report;
   list(report, "missing", missing_);
   list(report, "misshapen", misshapen_);

@@ -56,12 +56,17 @@ class WeightLoader {
   const std::string& origin() const { return request_.weights->origin(); }
   /// Trained numbers taken so far, as stored.
   int64_t parameters() const { return parameters_; }
+  /// Facts about the network once all of it was taken.
+  NetworkInfo info(std::string family, std::string configuration) const;
 
   /// @throws WeightsError with the counts and the first ten names each of missing, unexpected and misshapen tensors.
   void finish() const;
 
  private:
   std::string stored_name(const std::string& absolute) const;
+  /// The sibling that a stored tensor belongs to, outside of the scope the first word of its name; empty where it is
+  /// this network's.
+  std::string other_part(const std::string& name) const;
 
   NetworkRequest request_;
   std::string prefix_;

@@ -4,17 +4,14 @@
 #include <gtest/gtest.h>
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/media/image_io.hpp>
-#include <lightswitch/weights.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include "cli/command_run.hpp"
 #include "support/errors.hpp"
-#include "support/files.hpp"
 #include "support/reference_file.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tensors.hpp"
-#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -28,10 +25,7 @@ using testing::run_command;
 class CodebookCommands : public ::testing::Test {
  protected:
   CodebookCommands() {
-    const auto fixture = std::filesystem::path(LIGHTSWITCH_SOURCE_DIR) / "tests" / "fixtures" / "vqgan.safetensors";
-    save_safetensors(folder_ / "model.safetensors",
-                     testing::tensors_of(*testing::load_reference_case(fixture).request.weights));
-    testing::write_file(folder_ / "config.json", R"({"norm_num_groups": 4})");
+    testing::write_stored_network(folder_.path(), "vqgan");
     write_image(folder_ / "a.png", testing::random_tensor({3, 13, 18}, 4).sigmoid());
   }
   std::string at(const std::string& name) const { return (folder_ / name).string(); }

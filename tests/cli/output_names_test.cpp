@@ -4,6 +4,7 @@
 
 #include "cli/common_options.hpp"
 #include "support/errors.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace lightswitch::cli {
 namespace {
@@ -23,6 +24,13 @@ TEST(OutputNames, WithoutAPatternLaterPicturesAreNumbered) {
 
 TEST(OutputNames, ADoubledSignIsOne) {
   EXPECT_EQ(output_names("100%%-%d.png", 1), (Names{"100%-0.png"}));
+}
+
+TEST(OutputNames, AFolderThatExistsIsAPatternOfFrames) {
+  const testing::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "100%");
+  EXPECT_EQ(output_names(picture_pattern((folder / "100%").string()), 2).back(), folder / "100%" / "0001.png");
+  EXPECT_EQ(picture_pattern("a-%d.png"), "a-%d.png");
 }
 
 TEST(OutputNames, OtherPatternsAreWrongUsage) {

@@ -15,10 +15,11 @@ using testing::close;
 using testing::contains;
 using testing::expect_error;
 
-/// Three of four channels as colours; each push holds its last frame back.
+/// Three of four channels as colours; each push holds its last frame back. Numbers beyond `largest` overflow.
 class FakeTemporalDecoder final : public TemporalDecoder {
  public:
-  FakeTemporalDecoder() {
+  explicit FakeTemporalDecoder(double largest = 1e30) : largest_(largest) {
+    info_.dtype = largest < 1e30 ? DType::fp16 : DType::fp32;
     spec_.channels = 4;
     spec_.factor = 1;
     spec_.scaling_factor = 0.5;
@@ -27,23 +28,28 @@ class FakeTemporalDecoder final : public TemporalDecoder {
   const LatentSpec& spec() const override { return spec_; }
   const NetworkInfo& info() const override { return info_; }
   bool depends_on_chunks() const override { return false; }
-  std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(); }
+  int64_t frames(int64_t latents) const override { return latents - 1; }
+  std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(largest_); }
   int64_t macs(int64_t, int64_t, int64_t) const override { return 0; }
 
  private:
   class Stream final : public FrameStream {
    public:
+    explicit Stream(double largest) : largest_(largest) {}
     at::Tensor push(const at::Tensor& latents, std::stop_token) override {
-      const at::Tensor frames = latents.transpose(0, 1).slice(1, 0, 3);
+      const at::Tensor given = latents.transpose(0, 1).slice(1, 0, 3);
+      const at::Tensor frames = given.masked_fill(given.abs() > largest_, std::nan(""));
       const at::Tensor known = held_.defined() ? at::cat({held_, frames}) : frames;
       held_ = known.slice(0, -1);
       return known.slice(0, 0, -1);
     }
 
    private:
+    double largest_;
     at::Tensor held_;
   };
 
+  double largest_;
   LatentSpec spec_;
   NetworkInfo info_;
 };
@@ -61,7 +67,7 @@ TEST(DecodeClip, ConvertsClampsAndCutsIntoChunks) {
   options.chunk = 2;
   options.progress = [&](int64_t done, int64_t total) {
     told.push_back(done);
-    EXPECT_EQ(total, 5);
+    EXPECT_EQ(total, 4);
   };
   const auto frames = decoded(latents, options);
   ASSERT_EQ(frames.size(), 3u) << "2, 2 and 1 frames";
@@ -69,7 +75,7 @@ TEST(DecodeClip, ConvertsClampsAndCutsIntoChunks) {
   const at::Tensor expected = (raw.transpose(0, 1).slice(1, 0, 3) * 0.5 + 0.5).clamp(0, 1);
   EXPECT_TRUE(close(frames[0], expected.slice(0, 0, 1), 1e-6));
   EXPECT_TRUE(close(frames[1], expected.slice(0, 1, 3), 1e-6));
-  EXPECT_EQ(told.front(), 1);
+  EXPECT_EQ(told, (std::vector<int64_t>{1, 3, 4})) << "never more than all";
   options.kind = LatentKind::raw;
   EXPECT_TRUE(close(decoded(raw, options)[1], frames[1], 1e-6));
 }
@@ -89,6 +95,63 @@ TEST(DecodeClip, RefusesWhatIsNoClip) {
   expect_error<NumericError>([] { decoded(at::full({4, 2, 2, 2}, std::nan("")), {}); });
   expect_error<OptionError>([] { decoded(at::zeros({4, 2, 2, 2}), {.chunk = -1}); });
   expect_error<TensorError>([] { decoded(at::zeros({4, 2, 2, 2}), {.kind = LatentKind::indices}); });
+}
+
+/// Gives one frame more or less than it says.
+class Miscounting final : public TemporalDecoder {
+ public:
+  explicit Miscounting(int64_t promised) : promised_(promised) {}
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  bool depends_on_chunks() const override { return false; }
+  int64_t frames(int64_t) const override { return promised_; }
+  std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(); }
+  int64_t macs(int64_t, int64_t, int64_t) const override { return 0; }
+
+ private:
+  class Stream final : public FrameStream {
+    at::Tensor push(const at::Tensor& latents, std::stop_token) override {
+      return at::zeros({latents.size(1), 3, latents.size(2) * 8, latents.size(3) * 8});
+    }
+  };
+  int64_t promised_;
+  LatentSpec spec_;
+  NetworkInfo info_;
+};
+
+TEST(DecodeClip, RefusesAnotherNumberOfFramesThanPromised) {
+  for (const int64_t promised : {2, 4}) {
+    const auto error = expect_error<TensorError>(
+        [&] { decode_clip(Miscounting(promised), at::zeros({4, 3, 2, 2}), {.chunk = 1}, [](const auto&) {}); });
+    EXPECT_TRUE(contains(error.what(), "another number of frames")) << error.what();
+  }
+}
+
+TEST(DecodeClip, OverflowIsDecodedAgainInAWiderTypeWithoutRepeatingFrames) {
+  at::Tensor latents = at::full({4, 5, 2, 2}, 0.1);
+  latents.select(1, 3).fill_(-1);
+  const FakeTemporalDecoder narrow(1.0);
+  std::vector<at::Tensor> frames;
+  const auto sink = [&](const at::Tensor& ready) { frames.push_back(ready); };
+  ClipOptions options;
+  options.chunk = 1;
+  EXPECT_TRUE(
+      contains(expect_error<NumericError>([&] { decode_clip(narrow, latents, options, sink); }).what(), "fp16"));
+  EXPECT_EQ(frames.size(), 3u) << "the frames before";
+  frames.clear();
+  int asked = 0;
+  options.wider = [&](const NumericError& error) {
+    ++asked;
+    EXPECT_TRUE(contains(error.what(), "12 of 12 are NaN"));
+    return std::make_shared<const FakeTemporalDecoder>();
+  };
+  decode_clip(narrow, latents, options, sink);
+  EXPECT_EQ(asked, 1);
+  ClipOptions whole;
+  whole.kind = options.kind;
+  EXPECT_TRUE(close(at::cat(frames), decoded(latents, whole).front(), 0));
+  options.wider = [](const NumericError&) { return nullptr; };
+  expect_error<NumericError>([&] { decode_clip(narrow, latents, options, sink); });
 }
 
 TEST(DecodeClip, StopsBetweenChunks) {

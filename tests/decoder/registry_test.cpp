@@ -1,11 +1,16 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <lightswitch/decoder_registry.hpp>
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/error.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 
 #include "support/errors.hpp"
+#include "support/reference_file.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/weights.hpp"
 
@@ -147,11 +152,76 @@ TEST_F(OpenDecoder, MalformedConfigBesideTheWeights) {
   EXPECT_EQ(error.detail().file, (folder / "config.json").string());
 }
 
-TEST_F(OpenDecoder, OptionsOfAnotherFamilyAreRefused) {
-  const std::string fixtures = std::string(LIGHTSWITCH_SOURCE_DIR) + "/tests/fixtures/";
-  const auto error = expect_error<OptionError>([&] { open(fixtures + "kl.safetensors,bn=batch"); });
-  EXPECT_EQ(error.detail().field, "bn");
-  EXPECT_EQ(error.detail().found, "kl");
+/// A file of each family, and the options that it alone has.
+class FamilyOptions : public ::testing::TestWithParam<const char*> {
+ protected:
+  std::string file(const TemporaryFolder& folder) const {
+    const std::string name = GetParam();
+    if (name == "projection")
+      save_safetensors(folder / "model.safetensors",
+                       {{"latent_rgb.weight", at::zeros({3, 4, 1, 1})}, {"latent_rgb.bias", at::zeros({3})}});
+    else
+      write_stored_network(folder.path(), name == "vit" ? "vit_paper" : name);
+    return folder.path().string();
+  }
+};
+
+TEST_P(FamilyOptions, ThoseOfOthersAndUnknownOnesAreRefusedWithTheKnown) {
+  const TemporaryFolder folder;
+  const DecoderRegistry registry(builtin_decoder_families());
+  const std::map<std::string, std::string> values{{"bn", "running"}, {"snap", "off"}};
+  for (const auto& [option, value] : values) {
+    const auto open = [&] {
+      return open_decoder(NetworkSpec::parse(file(folder) + "," + option + "=" + value), {.registry = registry});
+    };
+    const auto& own = registry.family(GetParam()).options;
+    if (std::ranges::find(own, option) != own.end()) {
+      EXPECT_NE(open(), nullptr);
+      continue;
+    }
+    const auto error = expect_error<OptionError>(open);
+    EXPECT_EQ(error.detail().field, option);
+    EXPECT_TRUE(contains(error.what(), std::string("the family ") + GetParam())) << error.what();
+    EXPECT_TRUE(contains(error.detail().expected, "dtype, family, latent-kind")) << error.what();
+    for (const std::string& name : own) EXPECT_TRUE(contains(error.detail().expected, ", " + name));
+  }
+  const auto error = expect_error<OptionError>([&] { NetworkSpec::parse(file(folder) + ",snip=off"); });
+  EXPECT_TRUE(contains(error.what(), "perhaps snap")) << error.what();
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FamilyOptions, ::testing::Values("kl", "vqgan", "svd", "vit", "taming", "projection"),
+                         [](const auto& each) { return std::string(each.param); });
+
+TEST(OpenTemporalDecoder, OpensDecodersOfClipsAlone) {
+  const DecoderRegistry registry(builtin_decoder_families());
+  const NetworkContext context{.registry = registry, .dtype = DType::fp32};
+  const TemporaryFolder folder;
+  const std::string file = folder.path().string();
+  for (const char* name : {"svd", "taming_taesdv", "taming_taehv", "taming_temporal"}) {
+    write_stored_network(folder.path(), name);
+    const auto spec = NetworkSpec::parse(file + ",space=clips");
+    EXPECT_TRUE(decodes_clips(spec, context)) << name;
+    const auto decoder = open_temporal_decoder(spec, context);
+    EXPECT_EQ(decoder->spec().space, "clips");
+    EXPECT_EQ(decoder->info().dtype, DType::fp32);
+  }
+  const auto open = [&](const std::string& spec) { open_temporal_decoder(NetworkSpec::parse(spec), context); };
+  const std::map<std::string, std::string> families{{"kl", "kl"}, {"vqgan", "vqgan"}, {"vit_paper", "vit"}};
+  for (const auto& [name, family] : families) {
+    write_stored_network(folder.path(), name);
+    EXPECT_FALSE(decodes_clips(NetworkSpec::parse(file), context)) << name;
+    const auto error = expect_error<UnsupportedError>([&] { open(file); });
+    EXPECT_EQ(error.detail().expected, "svd, taming");
+    EXPECT_EQ(error.detail().found, family);
+  }
+  write_stored_network(folder.path(), "taming");
+  EXPECT_FALSE(decodes_clips(NetworkSpec::parse(file), context));
+  EXPECT_TRUE(contains(expect_error<WeightsError>([&] { open(file); }).what(), "of clips"));
+  EXPECT_FALSE(decodes_clips(NetworkSpec::parse("mine.so"), context));
+  expect_error<UnsupportedError>([&] { open("mine.so"); });
+  write_stored_network(folder.path(), "svd");
+  const auto better = expect_error<WeightsError>([&] { open(file + ",family=taming"); });
+  EXPECT_EQ(better.detail().expected, "svd");
 }
 
 TEST_F(OpenDecoder, UnusableDtype) {

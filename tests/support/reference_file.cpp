@@ -5,6 +5,9 @@
 #include <map>
 #include <string>
 
+#include "support/files.hpp"
+#include "support/weights.hpp"
+
 namespace lightswitch::testing {
 
 ReferenceCase load_reference_case(const std::filesystem::path& file) {
@@ -27,6 +30,17 @@ ReferenceCase load_reference_case(const std::filesystem::path& file) {
   result.frames_input = side("frames.input");
   result.frames_output = side("frames.output");
   return result;
+}
+
+ReferenceCase write_stored_network(const std::filesystem::path& folder, const std::string& name) {
+  const auto fixtures = std::filesystem::path(LIGHTSWITCH_SOURCE_DIR) / "tests" / "fixtures";
+  ReferenceCase stored = load_reference_case(fixtures / (name + ".safetensors"));
+  save_safetensors(folder / "model.safetensors", tensors_of(*stored.request.weights));
+  std::string config;
+  for (const auto& [key, value] : stored.request.config)
+    config += (config.empty() ? "" : ", ") + ('"' + key + "\": \"" + value + '"');
+  write_file(folder / "config.json", "{" + config + "}");
+  return stored;
 }
 
 }  // namespace lightswitch::testing

@@ -4,6 +4,7 @@
 #include <lightswitch/decoder_registry.hpp>
 
 #include <filesystem>
+#include <string>
 
 namespace lightswitch::testing {
 
@@ -18,5 +19,8 @@ struct ReferenceCase {
 
 /// Reads a case that `python -m reference` (tests/support) wrote.
 ReferenceCase load_reference_case(const std::filesystem::path& file);
+
+/// tests/fixtures/NAME.safetensors as users have a network: model.safetensors and config.json in an existing folder.
+ReferenceCase write_stored_network(const std::filesystem::path& folder, const std::string& name);
 
 }  // namespace lightswitch::testing

@@ -53,6 +53,8 @@ struct TilingOptions {
   double overlap = TileOptions{}.overlap;
   std::string max_memory;
 
+  /// Whether tiles were asked for, or may be chosen.
+  bool any() const { return enabled || only_exact || !max_memory.empty(); }
   /// What was asked for, without regard to --max-memory. @throws UsageError, for --max-memory too.
   TileOptions checked() const;
   /// checked(), made smaller until a decode of these latents [N, C, h, w] stays within --max-memory.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <type_traits>
 
 #include "cli/model_lookup.hpp"
 
@@ -30,24 +31,50 @@ NetworkContext NetworkLookup::context(const NetworkSpec& spec) {
           .log = [this](const LogMessage& message) { session_.warn(message.text); }};
 }
 
-std::shared_ptr<const Decoder> NetworkLookup::decoder(std::string& spec) {
+NetworkSpec NetworkLookup::of_decoder(std::string& spec) {
   if (spec.empty()) spec = package().default_decoder();
-  const NetworkSpec parsed = parse_spec(spec);
+  return parse_spec(spec);
+}
+
+std::shared_ptr<const Decoder> NetworkLookup::decoder(std::string& spec) {
+  const NetworkSpec parsed = of_decoder(spec);
   auto decoder = open_decoder(parsed, context(parsed));
   session_.detail("decoder: " + spec + " (" + describe(decoder->info()) + ")");
   return decoder;
 }
 
-OpenWider NetworkLookup::in_fp32(const std::string& spec, NetworkInfo& info) {
-  return [this, spec, &info](const NumericError& error) -> std::shared_ptr<const Decoder> {
+bool NetworkLookup::decodes_clips(std::string& spec) {
+  const NetworkSpec parsed = of_decoder(spec);
+  return lightswitch::decodes_clips(parsed, context(parsed));
+}
+
+std::shared_ptr<const TemporalDecoder> NetworkLookup::temporal_decoder(std::string& spec) {
+  const NetworkSpec parsed = of_decoder(spec);
+  auto decoder = open_temporal_decoder(parsed, context(parsed));
+  session_.detail("decoder of clips: " + spec + " (" + describe(decoder->info()) + ")");
+  return decoder;
+}
+
+template <typename Open>
+auto NetworkLookup::reopening(const std::string& spec, NetworkInfo& info, Open open) {
+  using Network = std::invoke_result_t<Open, const NetworkSpec&, const NetworkContext&>;
+  return [this, spec, &info, open](const NumericError& error) -> Network {
     if (info.dtype == DType::fp32) return nullptr;
     session_.warn(std::string(error.what()) + "; decoding again in fp32");
     NetworkSpec parsed = parse_spec(spec);
     parsed.options["dtype"] = "fp32";
-    auto decoder = open_decoder(parsed, context(parsed));
-    info = decoder->info();
-    return decoder;
+    Network network = open(parsed, context(parsed));
+    info = network->info();
+    return network;
   };
+}
+
+OpenWider NetworkLookup::in_fp32(const std::string& spec, NetworkInfo& info) {
+  return reopening(spec, info, open_decoder);
+}
+
+OpenWiderClips NetworkLookup::clips_in_fp32(const std::string& spec, NetworkInfo& info) {
+  return reopening(spec, info, open_temporal_decoder);
 }
 
 std::shared_ptr<const Encoder> NetworkLookup::encoder(std::string& spec) {

@@ -4,6 +4,7 @@
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/model_package.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <memory>
 #include <optional>
@@ -30,8 +31,18 @@ class NetworkLookup {
   OpenWider in_fp32(const std::string& spec, NetworkInfo& info);
   std::shared_ptr<const Encoder> encoder(std::string& spec);
 
+  /// Whether the decoder is one of clips; `spec` as in decoder().
+  bool decodes_clips(std::string& spec);
+  std::shared_ptr<const TemporalDecoder> temporal_decoder(std::string& spec);
+  /// in_fp32() of decoders of clips.
+  OpenWiderClips clips_in_fp32(const std::string& spec, NetworkInfo& info);
+
  private:
   NetworkContext context(const NetworkSpec& spec);
+  NetworkSpec of_decoder(std::string& spec);
+  /// A function that opens the same SPEC in fp32. @param open from SPEC and context to a network.
+  template <typename Open>
+  auto reopening(const std::string& spec, NetworkInfo& info, Open open);
 
   Session& session_;
   std::string model_;

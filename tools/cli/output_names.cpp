@@ -44,6 +44,13 @@ Pattern parse(const std::string& text) {
 
 }  // namespace
 
+std::string picture_pattern(const std::string& output) {
+  if (!std::filesystem::is_directory(output)) return output;
+  std::string folder;
+  for (const char letter : output) folder += letter == '%' ? "%%" : std::string(1, letter);
+  return (std::filesystem::path(folder) / "%04d.png").string();
+}
+
 std::vector<std::filesystem::path> output_names(const std::string& pattern, int64_t count) {
   const Pattern parsed = parse(pattern);
   std::vector<std::filesystem::path> names;

@@ -6,6 +6,9 @@
 
 namespace lightswitch::cli {
 
+/// The pattern that -o means: the text itself, or the frames 0000.png, 0001.png, … of a folder that exists.
+std::string picture_pattern(const std::string& output);
+
 /// Names for `count` outputs. `%d` or `%04d` in the pattern becomes the index, from 0; without it several outputs are
 /// called NAME.png, NAME_2.png, NAME_3.png, … as stable-diffusion.cpp does. `%%` is a percent sign.
 /// @throws UsageError for any other use of `%`.

@@ -59,6 +59,11 @@ Json to_json(const RunReport& report, const CommonOptions& common) {
   json[report.encodes ? "encoder" : "decoder"] = {
       {"name", report.network}, {"family", report.info.family}, {"parameters", report.info.parameters}};
   if (report.tiles.size > 0) json["tiles"] = {{"size", report.tiles.size}, {"exact", report.exact}};
+  if (report.clips)
+    json["clips"] = {{"count", report.clips->clips},
+                     {"frames", report.clips->frames},
+                     {"chunk", report.clips->chunk},
+                     {"depends_on_chunks", report.clips->depends_on_chunks}};
   json["stages"] = stages_of(report.timings);
   json["decode_share"] = report.timings.decode_share();
   json["peak_bytes"] = report.timings.peak_bytes;

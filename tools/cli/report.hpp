@@ -13,6 +13,13 @@
 
 namespace lightswitch::cli {
 
+/// How clips were decoded.
+struct ClipReport {
+  int64_t clips = 0, frames = 0;   ///< frames of each
+  int64_t chunk = 0;               ///< latents that were decoded at once
+  bool depends_on_chunks = false;  ///< frames would be others with other chunks
+};
+
 /// What --json tells about a run of `image`, `decode` or `encode`. Every number was measured in that run.
 struct RunReport {
   std::string command;
@@ -22,6 +29,7 @@ struct RunReport {
   bool encodes = false;  ///< the network is an encoder
   TileOptions tiles;     ///< size 0: the picture was decoded whole
   bool exact = true;     ///< false where tiles are approximate
+  std::optional<ClipReport> clips;
   Timings timings;
   std::vector<std::string> outputs;
 };

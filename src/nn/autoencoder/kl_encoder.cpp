@@ -23,7 +23,7 @@ class Moments final : public EncoderNetwork {
       : Network(request), half_(loader, EncoderHalf::Output::moments) {
     loader.finish();
     spec_ = kl_spec(half_.channels(), half_.stages(), request);
-    info_ = {family, half_.description(), loader.parameters(), info_.dtype};
+    info_ = loader.info(family, half_.description());
   }
 
  private:

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cli/session.hpp"
+
+namespace lightswitch::cli {
+
+/// The command line of `decode`.
+struct DecodeArguments {
+  std::string latents;
+  std::string model, decoder;
+  std::string kind;
+  std::optional<double> scaling_factor;
+  int64_t repeat = 1;
+  TilingOptions tiling;
+  std::optional<int64_t> chunk;  ///< latents of a clip that are decoded at once; 0: all of them
+  bool strict_dtype = false;
+  bool disable_image_metadata = false;
+  std::string output;
+};
+
+/// Decodes a latent file into picture files: the pictures of [N, C, h, w], the frames of the clips [N, C, T, h, w], one
+/// clip after the other, or of the one clip that [N, C, h, w] is when chunk is given.
+/// @throws UsageError for what the command line alone shows, else as the library.
+void decode_file(const DecodeArguments& arguments, Session& session);
+
+}  // namespace lightswitch::cli
