@@ -26,6 +26,7 @@ const Numbering diffusers_encoder{"encoder.layers.", 0, 0, 0};
 const Numbering original_encoder{"", 0, 0, 0};
 const Numbering video_decoder{"decoder.", 1, 1, 1};
 const Numbering video_encoder{"encoder.", 0, 0, 0};
+const Numbering clip_encoder{"encoder.", 0, 1, 0};
 const Numbering temporal_decoder{"layers.", 0, 1, 1};
 
 enum class Layer { convolution, block, pooling_block, grow };
@@ -155,6 +156,17 @@ std::optional<Layout> encoder_layout(const WeightSource& weights) {
   // TAESDV encodes frame by frame; TAEHV does not.
   auto layout = read_layout(weights, video_encoder);
   return layout && !has_memory(weights, *layout) && !grows(*layout) ? layout : std::nullopt;
+}
+
+std::optional<Layout> memory_encoder_layout(const WeightSource& weights) {
+  auto layout = read_layout(weights, clip_encoder);
+  return layout && has_memory(weights, *layout) && grows(*layout) ? layout : std::nullopt;
+}
+
+bool is_super_decoder(const WeightSource& weights) {
+  const auto first = conv_weight_shape(weights, "decoder.0.weight");
+  const auto depthwise = conv_weight_shape(weights, "decoder.1.conv.0.weight");
+  return first && depthwise && (*depthwise)[1] == 1 && (*depthwise)[2] == 7;
 }
 
 std::optional<Layout> memory_decoder_layout(const WeightSource& weights) {

@@ -17,7 +17,7 @@ struct BlockLayer {
 /// Blocks at one resolution, and the bias-less convolution that leads there from the stage before.
 struct Stage {
   std::string resample;  ///< layer name; empty for the first stage
-  std::string grow;  ///< of videos: the 1x1 convolution before it that makes one frame or more of each; may be empty
+  std::string grow;      ///< of videos: the 1x1 convolution before it that makes more or fewer frames; may be empty
   std::vector<BlockLayer> blocks;
 };
 
@@ -43,6 +43,10 @@ std::optional<Layout> decoder_layout(const WeightSource& weights);
 std::optional<Layout> encoder_layout(const WeightSource& weights);
 /// TAESDV and TAEHV: blocks that see the frame before.
 std::optional<Layout> memory_decoder_layout(const WeightSource& weights);
+/// TAEHV's encoder: the convolutions called grow make one frame of several.
+std::optional<Layout> memory_encoder_layout(const WeightSource& weights);
+/// TAEHV's "super" decoder of 7x7 depthwise convolutions, which is not computed.
+bool is_super_decoder(const WeightSource& weights);
 /// DecoderTinyTemporal: everything but its `mid_block.`
 std::optional<Layout> temporal_decoder_layout(const WeightSource& weights);
 

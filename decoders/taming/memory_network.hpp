@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "nn/layers.hpp"
+#include "nn/network.hpp"
 #include "taming/layout.hpp"
 
 namespace lightswitch::taming {
 
-/// A block of TAESDV and TAEHV: relu(x + three 3x3 convolutions with ReLU between), the first of which sees the frame
-/// before too.
+/// A block of TAESDV and TAEHV: relu(x + convolutions with ReLU between), the first of which sees the frame before too.
+/// There are three of 3x3; in wide files four, of 1x1, 3x3 in groups, 1x1 and 3x3 in groups.
 class MemoryBlock {
  public:
   MemoryBlock(nn::WeightLoader& loader, const std::string& name, int64_t width);
@@ -21,7 +22,28 @@ class MemoryBlock {
 
  private:
   nn::Conv2d here_, before_;  ///< halves of the first convolution
-  nn::Conv2d second_, third_;
+  std::vector<nn::Conv2d> others_;
+};
+
+/// TAEHV's encoder, for single pictures: each is a clip of one frame, repeated to as many as a latent is made of.
+class MemoryEncoder final : public nn::EncoderNetwork {
+ public:
+  MemoryEncoder(const NetworkRequest& request, const Layout& layout);
+
+ private:
+  struct DownStage {
+    nn::Conv2d shrink;  ///< makes one frame of `frames`; not used in the first stage, which has blocks alone
+    int64_t frames = 1;
+    nn::Conv2d downsample;
+    std::vector<MemoryBlock> blocks;
+  };
+  at::Tensor pass(nn::Run& run, const at::Tensor& pictures) const override;
+  at::Tensor encode(nn::Run& run, const at::Tensor& clip) const;
+
+  nn::Conv2d conv_in_, conv_out_;
+  std::vector<DownStage> stages_;
+  int64_t patch_ = 1;   ///< edge of what one pixel of the first convolution is made of
+  int64_t frames_ = 1;  ///< of a latent
 };
 
 /// TAESDV's and TAEHV's decoder. Frame by frame, so that memory does not grow with the clip; what is remembered makes

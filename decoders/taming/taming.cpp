@@ -36,16 +36,26 @@ void check_config(const Config& config, const char* upsampling) {
 }
 
 bool decodes_clips(const WeightSource& weights) {
-  return temporal_decoder_layout(weights) || memory_decoder_layout(weights);
+  return temporal_decoder_layout(weights) || memory_decoder_layout(weights) || is_super_decoder(weights);
 }
 
 bool recognises(const WeightSource& weights) {
-  return decoder_layout(weights) || decodes_clips(weights) || encoder_layout(weights);
+  return decoder_layout(weights) || decodes_clips(weights) || encoder_layout(weights) || memory_encoder_layout(weights);
+}
+
+void refuse_super_decoder(const WeightSource& weights) {
+  if (!is_super_decoder(weights)) return;
+  throw UnsupportedError("TAEHV's 'super' decoders are not computed; the plain checkpoint of the same model is",
+                         {.file = weights.origin(),
+                          .field = "decoder.1.conv.0.weight",
+                          .expected = "blocks of 3x3 convolutions",
+                          .found = "7x7 depthwise convolutions"});
 }
 
 /// Null when the file holds no network for clips. @tparam Made ClipPictures or Clips.
 template <template <typename> class Made, typename Interface>
 std::unique_ptr<Interface> make_of_clips(const NetworkRequest& request) {
+  refuse_super_decoder(*request.weights);
   if (const auto layout = temporal_decoder_layout(*request.weights)) {
     check_config(request.config, "bilinear");
     return std::make_unique<Made<TemporalNetwork>>(request, *layout, nn::WeightLoader(request, ""));
@@ -72,6 +82,8 @@ std::unique_ptr<TemporalDecoder> make_temporal_decoder(const NetworkRequest& req
 
 std::unique_ptr<Encoder> make_encoder(const NetworkRequest& request) {
   check_config(request.config, "nearest");
+  if (const auto layout = memory_encoder_layout(*request.weights))
+    return std::make_unique<MemoryEncoder>(request, *layout);
   const auto layout = encoder_layout(*request.weights);
   if (!layout) refuse(*request.weights, "encoder", "'encoder.layers.0.weight' or '0.weight', and numbered blocks");
   return std::make_unique<TinyEncoder>(request, *layout);

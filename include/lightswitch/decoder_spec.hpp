@@ -38,8 +38,8 @@ struct NetworkContext {
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context);
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context);
 
-/// Whether the decoder that a SPEC names is one of clips; those of plug-ins are not. Reads names and shapes alone.
-/// @throws as open_decoder().
+/// Whether the decoder that a SPEC names is one of clips. Reads names and shapes alone; only a plug-in has to be opened
+/// for it, which says no where it knows no clips or the weights are not of them. @throws as open_decoder().
 bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context);
 /// @throws as open_decoder(), and UnsupportedError for a decoder of pictures.
 std::shared_ptr<const TemporalDecoder> open_temporal_decoder(const NetworkSpec& spec, const NetworkContext& context);

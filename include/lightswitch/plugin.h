@@ -314,6 +314,8 @@ typedef struct lightswitch_temporal_extension {
                   const lightswitch_stop* stop, lightswitch_error* error);
   /* Ends a stream, at whatever point of the clip. Once. */
   void (*end)(lightswitch_stream* stream);
+  /* Frames that a clip of so many latents has in all. Any thread. */
+  int64_t (*frames)(const lightswitch_temporal* decoder, int64_t latents);
 } lightswitch_temporal_extension;
 
 #ifdef __cplusplus

@@ -330,6 +330,11 @@ struct TemporalFunctions : Functions<TemporalDecoder, lightswitch_temporal, &Plu
     guarded(nullptr, [&] { count = network(decoder).macs(frame_count, h, w); });
     return count;
   }
+  static int64_t frames_of(const lightswitch_temporal* decoder, int64_t latents) {
+    int64_t count = 0;
+    guarded(nullptr, [&] { count = network(decoder).frames(latents); });
+    return count;
+  }
   static int32_t begin(const lightswitch_temporal* decoder, lightswitch_stream** stream, lightswitch_error* error) {
     return guarded(error, [&] { *stream = reinterpret_cast<lightswitch_stream*>(network(decoder).begin().release()); });
   }
@@ -392,7 +397,8 @@ const void* extension(const char* id) {
                                                              .macs = &Functions::macs,
                                                              .begin = &Functions::begin,
                                                              .push = &Functions::push,
-                                                             .end = &Functions::end};
+                                                             .end = &Functions::end,
+                                                             .frames = &Functions::frames_of};
     if (wanted == LIGHTSWITCH_EXTENSION_TEMPORAL) return &temporal;
   }
   return nullptr;

@@ -145,14 +145,22 @@ std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const Netwo
 }
 
 bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
-  if (PluginSource::parse(spec.source)) return false;
+  if (const auto plugin = PluginSource::parse(spec.source)) {
+    try {
+      return open_plugin_temporal_decoder(*plugin, plugin_settings(spec, context)) != nullptr;
+    } catch (const UnsupportedError&) {
+      return false;
+    } catch (const WeightsError&) {
+      return false;
+    }
+  }
   const auto [request, family] = locate(spec, context, packaged_decoders(context));
   return family->decodes_clips && family->decodes_clips(*request.weights);
 }
 
 std::shared_ptr<const TemporalDecoder> open_temporal_decoder(const NetworkSpec& spec, const NetworkContext& context) {
-  if (PluginSource::parse(spec.source))
-    throw UnsupportedError("plug-ins decode pictures", {spec.source, "decoder", "a weight file", "a plug-in"});
+  if (const auto plugin = PluginSource::parse(spec.source))
+    return open_plugin_temporal_decoder(*plugin, plugin_settings(spec, context));
   const auto [request, family] = locate(spec, context, packaged_decoders(context));
   return context.registry.make_temporal_decoder(*family, request);
 }

@@ -160,7 +160,8 @@ void check_clips(const PluginSource& source, const PluginSettings& settings) {
   };
   const at::Tensor first = noise({decoder->spec().channels, 5, 4, 3}, 0), second = noise(first.sizes().vec(), 1);
   const at::Tensor alone = frames_of(*decoder, first, {2, 3}), other = frames_of(*decoder, second, {2, 3});
-  require(alone.size(0) > 0, "a clip of 5 latents gave no frame");
+  require(alone.size(0) == decoder->frames(5), "a clip of 5 latents gave " + std::to_string(alone.size(0)) +
+                                                   " frames, frames() says " + std::to_string(decoder->frames(5)));
   require_finite(alone);
   const auto one = decoder->begin(), two = decoder->begin();
   const at::Tensor begun = one->push(first.narrow(1, 0, 2)), begun_other = two->push(second.narrow(1, 0, 2));

@@ -133,8 +133,8 @@ lightswitch_temporal_extension temporal_table(const PluginLibrary& library) {
                            {library.file(), "", "the extension " LIGHTSWITCH_EXTENSION_TEMPORAL, "no such extension"});
   if (table->create == nullptr || table->destroy == nullptr || table->spec == nullptr ||
       table->depends_on_chunks == nullptr || table->macs == nullptr || table->begin == nullptr ||
-      table->push == nullptr || table->end == nullptr)
-    throw PluginError("null", {library.file(), LIGHTSWITCH_EXTENSION_TEMPORAL, "eight functions", "null"});
+      table->push == nullptr || table->end == nullptr || table->frames == nullptr)
+    throw PluginError("null", {library.file(), LIGHTSWITCH_EXTENSION_TEMPORAL, "nine functions", "null"});
   return *table;
 }
 

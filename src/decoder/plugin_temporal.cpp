@@ -67,6 +67,7 @@ class PluginTemporalDecoder final : public TemporalDecoder {
   const LatentSpec& spec() const override { return spec_; }
   const NetworkInfo& info() const override { return network_.info(); }
   bool depends_on_chunks() const override { return depends_on_chunks_; }
+  int64_t frames(int64_t latents) const override { return table_.frames(network_.handle(), latents); }
   std::unique_ptr<FrameStream> begin() const override { return std::make_unique<PluginStream>(network_, table_); }
   int64_t macs(int64_t frames, int64_t h, int64_t w) const override {
     return table_.macs(network_.handle(), frames, h, w);

@@ -107,6 +107,7 @@ TEST(Adapter, FramesComeWhenTheyAreReady) {
   EXPECT_EQ(decoder->info().family, "adapted");
   EXPECT_FALSE(decoder->depends_on_chunks());
   EXPECT_EQ(decoder->macs(5, 2, 3), 30);
+  EXPECT_EQ(decoder->frames(5), 4);
   const auto latents = random_tensor({3, 4, 2, 3});
   const auto stream = decoder->begin();
   EXPECT_EQ(stream->push(latents.narrow(1, 0, 1)).sizes(), at::IntArrayRef({0, 3, 8, 12}));  // held back

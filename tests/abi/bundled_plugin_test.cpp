@@ -152,6 +152,7 @@ TEST_P(ClipPlugin, FramesEqualThoseOfTheLinkedFamily) {
   EXPECT_EQ(loaded->depends_on_chunks(), linked->depends_on_chunks());
   EXPECT_EQ(loaded->info().parameters, linked->info().parameters);
   EXPECT_EQ(loaded->macs(3, 8, 8), linked->macs(3, 8, 8));
+  EXPECT_EQ(loaded->frames(3), linked->frames(3));
   const auto latents = random_tensor({linked->spec().channels, 6, 4, 5}, 5);
   const auto ours = linked->begin(), theirs = loaded->begin();
   for (const int64_t begin : {0, 4})

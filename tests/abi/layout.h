@@ -129,4 +129,5 @@ AT(temporal_extension, macs, 40);
 AT(temporal_extension, begin, 48);
 AT(temporal_extension, push, 56);
 AT(temporal_extension, end, 64);
-SIZE(temporal_extension, 72);
+AT(temporal_extension, frames, 72);
+SIZE(temporal_extension, 80);

@@ -7,12 +7,14 @@
 #include <lightswitch/temporal_decoder.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
+#include "abi/plugins.hpp"
 #include "cli/command_run.hpp"
 #include "cli/small_package.hpp"
 #include "support/errors.hpp"
@@ -47,8 +49,9 @@ class DecodeClips : public ::testing::Test {
   }
   void save() { write_latents(folder_ / "z.safetensors", content_); }
   CommandRun decode(const std::vector<std::string>& more = {}, std::stop_token stop = {}) {
-    std::vector<std::string> all{"decode", at("z.safetensors"),    "--decoder", folder_.path().string() + ",dtype=fp32",
-                                 "-o",     at("frames/f-%03d.png")};
+    std::vector<std::string> all{"decode", at("z.safetensors"), "-o", at("frames/f-%03d.png")};
+    if (std::ranges::find(more, "--decoder") == more.end())
+      all.insert(all.end(), {"--decoder", folder_.path().string() + ",dtype=fp32"});
     all.insert(all.end(), more.begin(), more.end());
     return run_command(all, std::move(stop));
   }
@@ -123,6 +126,21 @@ TEST_P(EveryDecoderOfClips, ProgressEndsAtAllFrames) {
       EXPECT_LE(done, total);
     }
   }
+}
+
+TEST_F(DecodeClips, APlugInDecodesThemToo) {
+  use("taming_taehv");
+  write(1, 3);
+  const std::string plugin = testing::bundled_plugin("taming").string();
+  const CommandRun run = decode({"--decoder", plugin + ":" + at("model.safetensors") + ",dtype=fp32"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  expect_frames(by_library(content_.latents[0]));
+  save_safetensors(folder_ / "taesd.safetensors", testing::tiny_autoencoder(1));
+  content_.latents = at::zeros({1, 4, 2, 2, 2});
+  save();
+  const CommandRun pictures = decode({"--decoder", plugin + ":" + at("taesd.safetensors")});
+  EXPECT_EQ(pictures.code, 1);
+  EXPECT_TRUE(contains(pictures.err, "--decode-chunk 1 decodes every frame alone")) << pictures.err;
 }
 
 TEST_F(DecodeClips, APictureFileIsOneClipWhereChunksAreAskedFor) {

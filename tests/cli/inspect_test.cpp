@@ -6,6 +6,7 @@
 #include <lightswitch/media/image_io.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -13,7 +14,9 @@
 #include "cli/small_package.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
+#include "support/reference_file.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -63,6 +66,77 @@ TEST(Inspect, WeightsTellFamilySizeAndCost) {
   EXPECT_EQ(report["decoder"]["parameters"], (4 * 9 * 8 + 8) + 12 * (8 * 9 * 8 + 8) + 3 * 8 * 9 * 8 + (8 * 9 * 3 + 3));
   EXPECT_GT(report["decoder"]["gmac_512"], 0.1);
   EXPECT_GT(report["encoder"]["parameters"], 1000);
+}
+
+/// What decoders.md's table of evidence names, by stored network.
+struct Recognised {
+  const char* network;
+  const char* family;
+  const char* configuration;  ///< a part of it
+};
+
+class InspectRecognises : public ::testing::TestWithParam<Recognised> {};
+
+TEST_P(InspectRecognises, FamilyAndConfigurationFromNamesAndShapes) {
+  const TemporaryFolder folder;
+  testing::write_stored_network(folder.path(), GetParam().network);
+  const Json report = sound(folder.path());
+  EXPECT_EQ(report["family"], GetParam().family);
+  EXPECT_TRUE(contains(report["decoder"]["configuration"], GetParam().configuration)) << report.dump(2);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EveryRow, InspectRecognises,
+    ::testing::Values(Recognised{"svd", "svd", ""}, Recognised{"kl", "kl", ""}, Recognised{"kl_old_names", "kl", ""},
+                      Recognised{"vqgan", "vqgan", "codebook of 64"}, Recognised{"kl_compvis", "kl", ""},
+                      Recognised{"vqgan_gumbel", "vqgan", "(Gumbel)"}, Recognised{"taming", "taming", "width 8"},
+                      Recognised{"taming_original", "taming", "width 8"},
+                      Recognised{"taming_pools", "taming", "with pooling"},
+                      Recognised{"taming_temporal", "taming", "temporal middle"},
+                      Recognised{"taming_taesdv", "taming", "sees the frame before"},
+                      Recognised{"taming_taehv", "taming", "4 frames a latent"},
+                      Recognised{"taming_taehv_wide", "taming", "4 frames a latent"},
+                      Recognised{"vit_paper", "vit", ""}, Recognised{"vit_attention", "vit", ""},
+                      Recognised{"vit_diffusers", "vit", ""}, Recognised{"projection", "projection", "5 channels"}),
+    [](const auto& each) { return std::string(each.param.network); });
+
+TEST(Inspect, DecodersOfClipsTellHowTheyTakeThem) {
+  const TemporaryFolder folder;
+  testing::write_stored_network(folder.path(), "taming_taehv");
+  const Json taehv = sound(folder.path())["decoder"]["clips"];
+  EXPECT_EQ(taehv["frames_per_latent"], 4);
+  EXPECT_EQ(taehv["frames_of_the_first"], 1);
+  EXPECT_EQ(taehv["depends_on_chunks"], false);
+  testing::write_stored_network(folder.path(), "svd");
+  EXPECT_EQ(sound(folder.path())["decoder"]["clips"]["depends_on_chunks"], true);
+  const CommandRun text = run_command({"inspect", folder.path().string()});
+  EXPECT_TRUE(contains(text.out, "    chunks: frames see those of their own chunk alone")) << text.out;
+  testing::write_stored_network(folder.path(), "kl");
+  EXPECT_FALSE(sound(folder.path())["decoder"].contains("clips"));
+}
+
+TEST(Inspect, TensorsOfOtherPartsAreCounted) {
+  const TemporaryFolder folder;
+  const auto stored = testing::write_stored_network(folder.path(), "kl_compvis");
+  auto tensors = testing::tensors_of(*stored.request.weights);
+  const auto count = [&](const char* start) {
+    return std::ranges::count_if(tensors, [&](const auto& each) { return each.first.starts_with(start); });
+  };
+  const int64_t encoder = count("first_stage_model.encoder."), denoiser = count("model.");
+  ASSERT_GT(encoder, 0);
+  for (const char* name : {"first_stage_model.loss.logvar", "first_stage_model.model_ema.decay", "model_ema.decay",
+                           "model_ema.num_updates", "model.diffusion_model.out.weight"})
+    tensors[name] = at::zeros({1});
+  save_safetensors(folder / "model.safetensors", tensors);
+  const Json skipped = sound(folder.path())["decoder"]["skipped_tensors"];
+  EXPECT_EQ(skipped["first_stage_model.encoder."], encoder);
+  EXPECT_EQ(skipped["first_stage_model.loss."], 1);
+  EXPECT_EQ(skipped["first_stage_model.model_ema."], 1);
+  EXPECT_EQ(skipped["model_ema."], 2);
+  EXPECT_EQ(skipped["model."], denoiser + 1);
+  const CommandRun text = run_command({"inspect", folder.path().string()});
+  EXPECT_TRUE(contains(text.out, "  skipped_tensors\n")) << text.out;
+  EXPECT_TRUE(contains(text.out, "    model_ema.: 2\n")) << text.out;
 }
 
 TEST(Inspect, TheTextSaysTheSame) {

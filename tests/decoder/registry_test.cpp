@@ -217,8 +217,6 @@ TEST(OpenTemporalDecoder, OpensDecodersOfClipsAlone) {
   write_stored_network(folder.path(), "taming");
   EXPECT_FALSE(decodes_clips(NetworkSpec::parse(file), context));
   EXPECT_TRUE(contains(expect_error<WeightsError>([&] { open(file); }).what(), "of clips"));
-  EXPECT_FALSE(decodes_clips(NetworkSpec::parse("mine.so"), context));
-  expect_error<UnsupportedError>([&] { open("mine.so"); });
   write_stored_network(folder.path(), "svd");
   const auto better = expect_error<WeightsError>([&] { open(file + ",family=taming"); });
   EXPECT_EQ(better.detail().expected, "svd");

@@ -5,7 +5,10 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/temporal_decoder.hpp>
 
+#include <functional>
+
 #include "support/errors.hpp"
+#include "support/network_contract.hpp"
 #include "support/reference_case.hpp"
 #include "support/tensors.hpp"
 #include "support/weights.hpp"
@@ -30,7 +33,8 @@ class TamingClips : public ::testing::TestWithParam<const char*> {
   at::Tensor clip = reference.frames_input;
 };
 
-INSTANTIATE_TEST_SUITE_P(Cases, TamingClips, ::testing::Values("taming_taesdv", "taming_taehv", "taming_temporal"),
+INSTANTIATE_TEST_SUITE_P(Cases, TamingClips,
+                         ::testing::Values("taming_taesdv", "taming_taehv", "taming_taehv_wide", "taming_temporal"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST_P(TamingClips, ASingleLatentIsAClipOfOneFrame) {
@@ -68,20 +72,25 @@ TEST_P(TamingClips, RefusesWhatIsNoClipAndStops) {
 
 TEST_P(TamingClips, EveryTensorIsNeededAndEveryShapeChecked) {
   const Tensors all = tensors_of(*reference.request.weights);
-  const auto refuses = [&](Tensors tensors) {
-    EXPECT_THROW(taming::family().make_decoder(with_tensors(reference.request, std::move(tensors))), Error);
+  const auto refuses = [&](Tensors tensors, const std::string& changed) {
+    const NetworkRequest request = with_tensors(reference.request, std::move(tensors));
+    if (changed.starts_with("encoder.")) {
+      EXPECT_THROW(taming::family().make_encoder(request), Error) << changed;
+    } else {
+      EXPECT_THROW(taming::family().make_decoder(request), Error) << changed;
+    }
   };
   for (const auto& [name, tensor] : all) {
     Tensors tensors = all;
     tensors.erase(name);
-    refuses(tensors);
+    refuses(tensors, name);
     for (int64_t axis = 0; axis < tensor.dim(); ++axis) {
       const bool says_latent_channels = axis == 1 && tensor.size(axis) == decoder->spec().channels;
       if (says_latent_channels) continue;
       std::vector<int64_t> shape = tensor.sizes().vec();
       shape[axis] += 1;
       tensors[name] = at::zeros(shape);
-      refuses(tensors);
+      refuses(tensors, name);
     }
   }
 }
@@ -121,6 +130,27 @@ TEST(TamingClips, HasThePublishedSizes) {
   const double pixels = 128 * 128;  // of the middle, for 64x64 latents
   const double attention = 2 * pixels * pixels * 192;
   EXPECT_NEAR((decoder->macs(1, 64, 64) - attention) / 1e9, 552 + 31, 1) << "the layers, and the middle's convolutions";
+}
+
+TEST(TamingClips, AnEncoderOfClipsTakesPictures) {
+  const auto reference = stored_case("taming_taehv_wide");
+  const auto encoder = taming::family().make_encoder(reference.request);
+  EXPECT_EQ(encoder->spec().factor, 16);
+  EXPECT_EQ(encoder->spec().output_range, OutputRange::unit);
+  EXPECT_EQ(encoder->info().configuration, "width 8, blocks 0,3,3,3, each sees the frame before, 4 frames a latent");
+  EXPECT_TRUE(encoder->info().skipped.contains("decoder."));
+  EXPECT_GT(encoder->macs(64, 64), 0);
+  testing::expect_batch_equals_single(*encoder, reference.encoder_input);
+}
+
+TEST(TamingClips, SuperDecodersAreRefusedByName) {
+  const NetworkRequest request = with_tensors({}, {{"decoder.0.weight", at::zeros({16, 4, 1, 1})},
+                                                   {"decoder.1.conv.0.weight", at::zeros({32, 1, 7, 7})},
+                                                   {"decoder.1.conv.1.weight", at::zeros({64, 32, 1, 1})}});
+  EXPECT_TRUE(taming::family().recognises(*request.weights));
+  for (const auto& make : {std::function([&] { taming::family().make_decoder(request); }),
+                           std::function([&] { taming::family().make_temporal_decoder(request); })})
+    EXPECT_TRUE(contains(expect_error<UnsupportedError>(make).what(), "'super'"));
 }
 
 TEST(TamingClips, MemoryMakesFramesOfLatents) {

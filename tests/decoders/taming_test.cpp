@@ -51,7 +51,7 @@ TEST_P(TamingStored, EqualsTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, TamingStored,
                          ::testing::Values("taming", "taming_original", "taming_original_encoder", "taming_pools",
-                                           "taming_taesdv", "taming_taehv", "taming_temporal"),
+                                           "taming_taesdv", "taming_taehv", "taming_taehv_wide", "taming_temporal"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 struct PythonCase {
@@ -75,17 +75,23 @@ INSTANTIATE_TEST_SUITE_P(
         PythonCase{"taef2_encoder", R"({"latent_channels": 32, "pools": true, "original": "encoder"})", "1x5x8"},
         PythonCase{"tiny_temporal", R"({"video": "tiny_temporal", "width": 192, "frames": 3})", "1x4x5"},
         PythonCase{"tiny_temporal_of_one_head", R"({"video": "tiny_temporal", "width": 64, "frames": 5})", "2x3x4"},
-        PythonCase{"taesdv", R"({"video": "taesdv", "width": 64, "frames": 5})", "2x5x4"},
-        // Hunyuan's and Wan 2.1's, narrower; then with patches as Wan 2.2's, and LTX's growth throughout.
-        PythonCase{"taehv", R"({"video": "taehv", "widths": [64, 32, 16, 16], "latent_channels": 16,
-                                "growth": [1, 2, 2], "frames": 4})",
-                   "1x4x3"},
-        PythonCase{"taehv_patches", R"({"video": "taehv", "widths": [64, 32, 16, 16], "patch": 2,
-                                        "latent_channels": 48, "growth": [1, 2, 2], "frames": 3})",
+        PythonCase{"taesdv", R"({"video": "taesdv", "width": 64, "encoder": true, "frames": 5})", "2x5x4"},
+        // The shapes of the published taehv.pth and taew2_1.pth, taew2_2.pth, taeltx_2.pth, and of lighttaew2_1.
+        PythonCase{"taehv", R"({"video": "taehv", "widths": [256, 128, 64, 64], "latent_channels": 16,
+                                "growth": [1, 2, 2], "encoder_width": 64, "shrinking": [2, 2, 1], "frames": 4})",
+                   "2x4x3"},
+        PythonCase{"taehv_patches", R"({"video": "taehv", "widths": [256, 128, 64, 64], "patch": 2,
+                                        "latent_channels": 48, "growth": [1, 2, 2], "encoder_width": 64,
+                                        "shrinking": [2, 2, 1], "frames": 3})",
                    "1x3x3"},
-        PythonCase{"taehv_eight_frames", R"({"video": "taehv", "widths": [32, 16, 8, 8], "patch": 4,
-                                             "latent_channels": 12, "growth": [2, 2, 2], "frames": 2})",
-                   "2x2x3"},
+        PythonCase{"taehv_eight_frames", R"({"video": "taehv", "widths": [256, 128, 64, 64], "patch": 4,
+                                             "latent_channels": 128, "growth": [2, 2, 2], "encoder_width": 64,
+                                             "shrinking": [2, 2, 2], "frames": 2})",
+                   "1x2x3"},
+        PythonCase{"taehv_wide", R"({"video": "taehv", "widths": [1024, 512, 256, 64], "wide_groups": [16, 8, 4],
+                                     "latent_channels": 16, "growth": [1, 2, 2], "encoder_width": 64,
+                                     "shrinking": [2, 2, 1], "frames": 3})",
+                   "1x2x3"},
         PythonCase{"tae_192_with_sixteen_channels", R"({"width": 192, "latent_channels": 16})", "1x4x4"},
         PythonCase{"other_depths",
                    R"({"width": 32, "num_decoder_blocks": [1, 2, 3, 2], "num_encoder_blocks": [2, 1, 1, 2]})",

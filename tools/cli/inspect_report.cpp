@@ -8,6 +8,7 @@
 #include <lightswitch/media/image_io.hpp>
 #include <lightswitch/model_package.hpp>
 #include <lightswitch/plugin_host.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 
 #include <fstream>
 #include <functional>
@@ -55,11 +56,22 @@ Json describe_spec(const LatentSpec& spec) {
 template <typename Network>
 Json describe_network(const Network& network, int64_t gmac_height, int64_t gmac_width) {
   const NetworkInfo& info = network.info();
-  return {{"configuration", info.configuration},
-          {"parameters", info.parameters},
-          {"dtype", to_string(info.dtype)},
-          {"gmac_512", static_cast<double>(network.macs(gmac_height, gmac_width)) / 1e9},
-          {"latents", describe_spec(network.spec())}};
+  Json json{{"configuration", info.configuration},
+            {"parameters", info.parameters},
+            {"dtype", to_string(info.dtype)},
+            {"gmac_512", static_cast<double>(network.macs(gmac_height, gmac_width)) / 1e9},
+            {"latents", describe_spec(network.spec())}};
+  if (!info.skipped.empty()) json["skipped_tensors"] = info.skipped;
+  return json;
+}
+
+Json describe_clips(const TemporalDecoder& decoder) {
+  return {
+      {"frames_per_latent", decoder.frames(2) - decoder.frames(1)},
+      {"frames_of_the_first", decoder.frames(1)},
+      {"depends_on_chunks", decoder.depends_on_chunks()},
+      {"chunks", decoder.depends_on_chunks() ? "frames see those of their own chunk alone, so they depend on its length"
+                                             : "however a clip is cut, the frames are the same"}};
 }
 
 Json describe_tensors(const WeightSource& weights) {
@@ -83,6 +95,8 @@ void inspect_networks(Json& report, const NetworkRequest& request, const Decoder
     report["decoder"] = describe_network(*decoder, edge, edge);
     const auto range = guess_output_range(*decoder);
     report["decoder"]["pictures_look"] = range ? to_string(*range) : "neither signed nor unit";
+    if (family.decodes_clips != nullptr && family.decodes_clips(*request.weights))
+      report["decoder"]["clips"] = describe_clips(*registry.make_temporal_decoder(family, request));
   });
   if (family.make_encoder == nullptr) return;
   try {

@@ -104,6 +104,7 @@ class AdaptedTemporal final : public TemporalDecoder {
   const LatentSpec& spec() const override { return spec_of_both; }
   const NetworkInfo& info() const override { return info_of_both; }
   bool depends_on_chunks() const override { return false; }
+  int64_t frames(int64_t latents) const override { return latents - 1; }
   std::unique_ptr<FrameStream> begin() const override { return std::make_unique<AdaptedStream>(fault_); }
   int64_t macs(int64_t frames, int64_t h, int64_t w) const override { return frames * h * w; }
 
