@@ -12,19 +12,28 @@ namespace {
 
 constexpr const char* kFrames = "frames";
 
+NumericError overflow(const TemporalDecoder& decoder, const std::string& found) {
+  return NumericError(std::string("the decoder's numbers overflow in ") + to_string(decoder.info().dtype),
+                      {"", kFrames, "finite numbers", found});
+}
+
 /// @param latents [C, T, h, w] of what the decoder eats. @return [T', 3, H, W] in the decoder's own range, as many as
 /// are ready.
 at::Tensor push(FrameStream& stream, const TemporalDecoder& decoder, const at::Tensor& latents, std::stop_token stop) {
-  const at::Tensor ready = stream.push(latents, std::move(stop));
+  at::Tensor ready;
+  try {
+    ready = stream.push(latents, std::move(stop));
+  } catch (const NumericError& error) {  // found on the way
+    const std::string& layer = error.detail().field;
+    throw overflow(decoder, error.detail().found + (layer.empty() ? "" : ", first after " + layer));
+  }
   const int64_t factor = decoder.spec().factor;
   const std::vector<int64_t> expected = {ready.defined() && ready.dim() == 4 ? ready.size(0) : 0, 3,
                                          latents.size(2) * factor, latents.size(3) * factor};
   if (!ready.defined() || ready.sizes() != at::IntArrayRef(expected))
     throw TensorError("the decoder returned another shape",
                       {"", kFrames, c10::str(at::IntArrayRef(expected)), describe(ready)});
-  if (!is_finite(ready))
-    throw NumericError(std::string("the decoder's numbers overflow in ") + to_string(decoder.info().dtype),
-                       {"", kFrames, "finite numbers", count_of_bad(ready)});
+  if (!is_finite(ready)) throw overflow(decoder, count_of_bad(ready));
   return ready;
 }
 

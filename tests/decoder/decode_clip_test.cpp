@@ -15,10 +15,11 @@ using testing::close;
 using testing::contains;
 using testing::expect_error;
 
-/// Three of four channels as colours; each push holds its last frame back. Numbers beyond `largest` overflow.
+/// Three of four channels as colours; each push holds its last frame back. Numbers beyond `largest` become NaN, or are
+/// found on the way where it throws.
 class FakeTemporalDecoder final : public TemporalDecoder {
  public:
-  explicit FakeTemporalDecoder(double largest = 1e30) : largest_(largest) {
+  explicit FakeTemporalDecoder(double largest = 1e30, bool throws = false) : largest_(largest), throws_(throws) {
     info_.dtype = largest < 1e30 ? DType::fp16 : DType::fp32;
     spec_.channels = 4;
     spec_.factor = 1;
@@ -29,15 +30,17 @@ class FakeTemporalDecoder final : public TemporalDecoder {
   const NetworkInfo& info() const override { return info_; }
   bool depends_on_chunks() const override { return false; }
   int64_t frames(int64_t latents) const override { return latents - 1; }
-  std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(largest_); }
+  std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(largest_, throws_); }
   int64_t macs(int64_t, int64_t, int64_t) const override { return 0; }
 
  private:
   class Stream final : public FrameStream {
    public:
-    explicit Stream(double largest) : largest_(largest) {}
+    Stream(double largest, bool throws) : largest_(largest), throws_(throws) {}
     at::Tensor push(const at::Tensor& latents, std::stop_token) override {
       const at::Tensor given = latents.transpose(0, 1).slice(1, 0, 3);
+      if (throws_ && given.abs().max().item<double>() > largest_)
+        throw NumericError("overflow", {"", "conv", "finite numbers", "others"});
       const at::Tensor frames = given.masked_fill(given.abs() > largest_, std::nan(""));
       const at::Tensor known = held_.defined() ? at::cat({held_, frames}) : frames;
       held_ = known.slice(0, -1);
@@ -46,10 +49,12 @@ class FakeTemporalDecoder final : public TemporalDecoder {
 
    private:
     double largest_;
+    bool throws_;
     at::Tensor held_;
   };
 
   double largest_;
+  bool throws_;
   LatentSpec spec_;
   NetworkInfo info_;
 };
@@ -149,6 +154,14 @@ TEST(DecodeClip, OverflowIsDecodedAgainInAWiderTypeWithoutRepeatingFrames) {
   EXPECT_EQ(asked, 1);
   ClipOptions whole;
   whole.kind = options.kind;
+  EXPECT_TRUE(close(at::cat(frames), decoded(latents, whole).front(), 0));
+  const FakeTemporalDecoder fails_on_the_way(1.0, true);
+  frames.clear();
+  options.wider = [&](const NumericError& error) {
+    EXPECT_TRUE(contains(error.what(), "first after conv")) << error.what();
+    return std::make_shared<const FakeTemporalDecoder>();
+  };
+  decode_clip(fails_on_the_way, latents, options, sink);
   EXPECT_TRUE(close(at::cat(frames), decoded(latents, whole).front(), 0));
   options.wider = [](const NumericError&) { return nullptr; };
   expect_error<NumericError>([&] { decode_clip(narrow, latents, options, sink); });
