@@ -5,6 +5,7 @@
 #include <lightswitch/temporal_decoder.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/nearest_word.hpp"
 #include "decoder/spec_options.hpp"
@@ -90,6 +91,24 @@ Config config_of(const PluginSource& plugin) {
   return plugin.weights.empty() ? Config{} : config_beside(plugin.weights);
 }
 
+/// The network that a SPEC names, a plug-in's or a family's.
+template <typename OpenPlugin, typename Make>
+auto open_network(const NetworkSpec& spec, const NetworkContext& context, Packaged* packaged, OpenPlugin open_plugin,
+                  Make make) {
+  std::invoke_result_t<OpenPlugin, const PluginSource&, const PluginSettings&> network;
+  Config config;
+  if (const auto plugin = PluginSource::parse(spec.source)) {
+    network = open_plugin(*plugin, plugin_settings(spec, context));
+    config = config_of(*plugin);
+  } else {
+    const auto [request, family] = locate(spec, context, packaged);
+    network = (context.registry.*make)(*family, request);
+    config = request.config;
+  }
+  tell_dtype(spec, context, config, network->info());
+  return network;
+}
+
 }  // namespace
 
 NetworkSpec NetworkSpec::parse(std::string_view text) {
@@ -119,29 +138,12 @@ NetworkSpec NetworkSpec::parse(std::string_view text) {
 }
 
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context) {
-  std::shared_ptr<const Decoder> decoder;
-  if (const auto plugin = PluginSource::parse(spec.source)) {
-    decoder = open_plugin_decoder(*plugin, plugin_settings(spec, context));
-    tell_dtype(spec, context, config_of(*plugin), decoder->info());
-  } else {
-    const auto [request, family] = locate(spec, context, packaged_decoders(context));
-    decoder = context.registry.make_decoder(*family, request);
-    tell_dtype(spec, context, request.config, decoder->info());
-  }
-  return decoder;
+  return open_network(spec, context, packaged_decoders(context), open_plugin_decoder, &DecoderRegistry::make_decoder);
 }
 
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context) {
-  std::shared_ptr<const Encoder> encoder;
-  if (const auto plugin = PluginSource::parse(spec.source)) {
-    encoder = open_plugin_encoder(*plugin, plugin_settings(spec, context));
-    tell_dtype(spec, context, config_of(*plugin), encoder->info());
-  } else {
-    const auto [request, family] = locate(spec, context, context.package ? &context.package->encoders() : nullptr);
-    encoder = context.registry.make_encoder(*family, request);
-    tell_dtype(spec, context, request.config, encoder->info());
-  }
-  return encoder;
+  return open_network(spec, context, context.package ? &context.package->encoders() : nullptr, open_plugin_encoder,
+                      &DecoderRegistry::make_encoder);
 }
 
 bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
@@ -159,10 +161,8 @@ bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
 }
 
 std::shared_ptr<const TemporalDecoder> open_temporal_decoder(const NetworkSpec& spec, const NetworkContext& context) {
-  if (const auto plugin = PluginSource::parse(spec.source))
-    return open_plugin_temporal_decoder(*plugin, plugin_settings(spec, context));
-  const auto [request, family] = locate(spec, context, packaged_decoders(context));
-  return context.registry.make_temporal_decoder(*family, request);
+  return open_network(spec, context, packaged_decoders(context), open_plugin_temporal_decoder,
+                      &DecoderRegistry::make_temporal_decoder);
 }
 
 }  // namespace lightswitch

@@ -31,6 +31,8 @@ TEST(OutputNames, AFolderThatExistsIsAPatternOfFrames) {
   std::filesystem::create_directory(folder / "100%");
   EXPECT_EQ(output_names(picture_pattern((folder / "100%").string()), 2).back(), folder / "100%" / "0001.png");
   EXPECT_EQ(picture_pattern("a-%d.png"), "a-%d.png");
+  std::filesystem::create_directory(folder / "a.png");
+  EXPECT_EQ(picture_pattern((folder / "a.png").string()), (folder / "a.png").string()) << "writing it then fails";
 }
 
 TEST(OutputNames, OtherPatternsAreWrongUsage) {

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "support/errors.hpp"
+#include "support/files.hpp"
 #include "support/reference_file.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/weights.hpp"
@@ -218,6 +219,12 @@ TEST(OpenTemporalDecoder, OpensDecodersOfClipsAlone) {
   EXPECT_FALSE(decodes_clips(NetworkSpec::parse(file), context));
   EXPECT_TRUE(contains(expect_error<WeightsError>([&] { open(file); }).what(), "of clips"));
   write_stored_network(folder.path(), "svd");
+  write_file(folder / "config.json", R"({"force_upcast": true})");
+  std::string told;
+  const NetworkContext fp16{
+      .registry = registry, .dtype = DType::fp16, .log = [&](const LogMessage& message) { told = message.text; }};
+  EXPECT_NE(open_temporal_decoder(NetworkSpec::parse(file), fp16)->info().dtype, DType::fp16);
+  EXPECT_TRUE(contains(told, "force_upcast"));
   const auto better = expect_error<WeightsError>([&] { open(file + ",family=taming"); });
   EXPECT_EQ(better.detail().expected, "svd");
 }

@@ -45,7 +45,7 @@ Pattern parse(const std::string& text) {
 }  // namespace
 
 std::string picture_pattern(const std::string& output) {
-  if (!std::filesystem::is_directory(output)) return output;
+  if (!std::filesystem::is_directory(output) || is_image_name(output)) return output;
   std::string folder;
   for (const char letter : output) folder += letter == '%' ? "%%" : std::string(1, letter);
   return (std::filesystem::path(folder) / "%04d.png").string();

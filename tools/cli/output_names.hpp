@@ -6,7 +6,8 @@
 
 namespace lightswitch::cli {
 
-/// The pattern that -o means: the text itself, or the frames 0000.png, 0001.png, … of a folder that exists.
+/// The pattern that -o means: the text itself, or the frames 0000.png, 0001.png, … of a folder that exists and is not
+/// called like a picture.
 std::string picture_pattern(const std::string& output);
 
 /// Names for `count` outputs. `%d` or `%04d` in the pattern becomes the index, from 0; without it several outputs are
