@@ -72,6 +72,28 @@ TEST(Safetensors, ReadingSharesTheMappingAndOutlivesTheSource) {
   EXPECT_TRUE(at::equal(once, numbers));
 }
 
+/// Resident bytes of mapped files.
+int64_t mapped_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssFile:")) return std::stoll(line.substr(8)) * 1024;
+  return 0;
+}
+
+TEST(Safetensors, PagesOfTensorsThatNobodyHoldsAreLetGo) {
+  const TemporaryFolder folder;
+  const at::Tensor numbers = random_tensor({1 << 12, 1 << 11});  // 32 MiB
+  save_safetensors(folder / "a", {{"t", numbers}});
+  const auto weights = open_weights(folder / "a");
+  const int64_t before = mapped_memory(), size = static_cast<int64_t>(numbers.nbytes());
+  at::Tensor read = weights->read("t");
+  EXPECT_TRUE(at::equal(read, numbers));
+  EXPECT_GT(mapped_memory(), before + size * 3 / 4);
+  read = at::Tensor();
+  EXPECT_LT(mapped_memory(), before + size / 4);
+  EXPECT_TRUE(at::equal(weights->read("t"), numbers));
+}
+
 TEST(Safetensors, UnalignedDataIsCopiedRight) {
   const TemporaryFolder folder;
   // A header of 8 k + 5 bytes puts the floats at an odd address.

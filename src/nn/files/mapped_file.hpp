@@ -16,6 +16,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  /// Lets go of the memory behind a part of bytes(), which is read from the file again when it is next looked at. Pages
+  /// that the part shares with others stay.
+  void release(std::span<const std::byte> part) const noexcept;
 
  private:
   const std::byte* data_ = nullptr;

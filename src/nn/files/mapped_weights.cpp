@@ -35,8 +35,11 @@ class MappedWeights final : public WeightSource {
     if (tensor.bytes.empty()) return at::empty(info->shape, options);
     auto* start = const_cast<std::byte*>(tensor.bytes.data());
     const size_t element = c10::elementSize(info->dtype);
-    if (reinterpret_cast<uintptr_t>(start) % element == 0)
-      return at::from_blob(start, info->shape, tensor.strides, [mapping = mapping_](void*) {}, options);
+    if (reinterpret_cast<uintptr_t>(start) % element == 0) {
+      // Who is done with a tensor has mostly converted it: the file's pages would be a second copy.
+      const auto done = [mapping = mapping_, bytes = tensor.bytes](void*) { mapping->release(bytes); };
+      return at::from_blob(start, info->shape, tensor.strides, done, options);
+    }
     const at::Tensor copy = at::empty({static_cast<int64_t>(tensor.bytes.size() / element)}, options);
     std::memcpy(copy.data_ptr(), start, tensor.bytes.size());
     return copy.as_strided(info->shape, tensor.strides);
