@@ -16,11 +16,16 @@ std::optional<int64_t> status_bytes(const std::string& field) {
   return std::nullopt;
 }
 
+/// What earlier work freed and an allocator kept would hide what comes.
+void give_back_kept_memory() {
+  release_large_blocks();
+  malloc_trim(0);
+}
+
 }  // namespace
 
 PeakMemory::PeakMemory() {
-  release_large_blocks();
-  malloc_trim(0);  // what earlier work freed and the allocator kept would hide what comes
+  give_back_kept_memory();
   std::ofstream reset("/proc/self/clear_refs");
   reset << "5" << std::flush;  // sets the high-water mark back to what is resident now
   if (reset) start_ = status_bytes("VmRSS");
@@ -33,6 +38,11 @@ std::optional<int64_t> PeakMemory::bytes() const {
 
 std::optional<int64_t> own_memory() {
   return status_bytes("RssAnon");
+}
+
+std::optional<int64_t> held_memory() {
+  give_back_kept_memory();
+  return status_bytes("VmRSS");
 }
 
 }  // namespace lightswitch

@@ -20,4 +20,8 @@ class PeakMemory {
 /// where the kernel does not tell.
 std::optional<int64_t> own_memory();
 
+/// All resident bytes of this process, after memory kept for reuse has been given back. Nothing where the kernel does
+/// not tell.
+std::optional<int64_t> held_memory();
+
 }  // namespace lightswitch

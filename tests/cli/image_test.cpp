@@ -11,6 +11,7 @@
 
 #include "cli/command_run.hpp"
 #include "cli/small_package.hpp"
+#include "core/peak_memory.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
 #include "support/temporary_folder.hpp"
@@ -235,15 +236,18 @@ TEST_F(ImageCommand, TilesDoNotChangeThePicture) {
 }
 
 TEST_F(ImageCommand, TilesAreChosenToFitTheMemory) {
-  make({"-W", "512", "-H", "512"}, "whole.png");
-  const CommandRun run = image({"-W", "512", "-H", "512", "--max-memory", "10M", "--json", "-"}, "tiled.png");
+  make({"-W", "1024", "-H", "1024"}, "whole.png");
+  const auto held = held_memory();
+  ASSERT_TRUE(held);
+  const std::string room = std::to_string((*held >> 20) + 110) + "M";
+  const CommandRun run = image({"-W", "1024", "-H", "1024", "--max-memory", room, "--json", "-"}, "tiled.png");
   ASSERT_EQ(run.code, 0) << run.err;
   const auto json = testing::json_of(run);
   EXPECT_GT(json["tiles"]["size"], 0);
-  EXPECT_LT(json["tiles"]["size"], 64);
+  EXPECT_LT(json["tiles"]["size"], 128);
   EXPECT_TRUE(contains(run.err, "tiles of"));
   EXPECT_TRUE(close(picture("whole.png"), picture("tiled.png"), 1.01 / 255));
-  const CommandRun never = image({"-W", "512", "-H", "512", "--max-memory", "1M"}, "b.png");
+  const CommandRun never = image({"-W", "1024", "-H", "1024", "--max-memory", "1M"}, "b.png");
   EXPECT_EQ(never.code, 1);
   EXPECT_TRUE(contains(never.err, "max_memory"));
 }

@@ -8,7 +8,10 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cmath>
+
+#include "core/peak_memory.hpp"
 
 namespace lightswitch::cli {
 
@@ -56,9 +59,11 @@ void add_tiling_options(CLI::App& command, TilingOptions& options) {
                 "Decode in tiles, and refuse a decoder whose tiles would be approximate")
       ->group(group);
   command
-      .add_option("--max-memory", options.max_memory,
-                  "What decoding one picture may take, weights not counted: 2G, 512M. The picture is decoded whole "
-                  "where it fits, else in the largest tiles that do, which is said on standard error")
+      .add_option(
+          "--max-memory", options.max_memory,
+          "What the program may hold while it decodes a picture, itself and weights included: 2G, 512M. The "
+          "picture is decoded whole where it fits, else in the largest tiles that do, which is said on standard "
+          "error")
       ->type_name("SIZE")
       ->group(group);
   command.add_option("--vae-tile-size", options.size, "Edge of a tile in latents (default: 64)")
@@ -101,10 +106,25 @@ TileOptions TilingOptions::checked() const {
   return tiles;
 }
 
+namespace {
+
+/// What a program grows by while it decodes, beside what is predicted: code and kernels that come into use.
+constexpr int64_t kGrowth = int64_t{64} << 20;
+
+}  // namespace
+
 TileOptions TilingOptions::fitted(const Decoder& decoder, int64_t height, int64_t width) const {
   const TileOptions wanted = checked();
   if (max_memory.empty()) return wanted;
-  return fitting_tiles(decoder, height, width, parse_bytes("--max-memory", max_memory), wanted);
+  const int64_t held = held_memory().value_or(0) + kGrowth, most = parse_bytes("--max-memory", max_memory);
+  try {
+    return fitting_tiles(decoder, height, width, std::max<int64_t>(most - held, 0), wanted);
+  } catch (const UnsupportedError& error) {
+    ErrorDetail detail = error.detail();
+    detail.expected += ", beside " + std::to_string(held >> 20) + " MiB for the program and its weights";
+    detail.found += " of " + max_memory;
+    throw UnsupportedError("the decode does not fit into --max-memory", detail);
+  }
 }
 
 int64_t parse_bytes(const std::string& option, const std::string& text) {

@@ -57,7 +57,7 @@ struct TilingOptions {
   bool any() const { return enabled || only_exact || !max_memory.empty(); }
   /// What was asked for, without regard to --max-memory. @throws UsageError, for --max-memory too.
   TileOptions checked() const;
-  /// checked(), made smaller until a decode of these latents [N, C, h, w] stays within --max-memory.
+  /// checked(), made smaller until the process stays within --max-memory while it decodes these latents [N, C, h, w].
   /// @throws UsageError, UnsupportedError.
   TileOptions fitted(const Decoder& decoder, int64_t height, int64_t width) const;
 };
