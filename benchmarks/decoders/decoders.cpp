@@ -4,55 +4,17 @@
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
 #include <c10/core/InferenceMode.h>
-#include <lightswitch/decoder_registry.hpp>
 
 #include <map>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "core/peak_memory.hpp"
 #include "harness/conv_peak.hpp"
-#include "harness/gate.hpp"
 #include "harness/program.hpp"
-#include "harness/random_weights.hpp"
-#include "nn/weight_loader.hpp"
+#include "harness/subjects.hpp"
 
 namespace lightswitch::bench {
 namespace {
-
-struct Subject {
-  std::string name, family, fixture;
-  std::shared_ptr<const WeightSource> (*weights)();
-};
-
-const std::vector<Subject>& subjects() {
-  static const std::vector<Subject> list = {
-      {"kl", "kl", "kl", [] { return random_kl({128, 256, 512, 512}, 4); }},
-      {"tae-192", "taming", "taming", [] { return random_taming(192, 4); }},
-      {"efficientvit", "vit", "vit_paper", [] { return random_vit_of_the_paper(); }},
-      {"taesd", "taming", "taming", [] { return random_taming(64, 4); }},
-  };
-  return list;
-}
-
-/// A decoder that passed the gate, made when it is first timed, warmed up once per size.
-struct Contender {
-  std::unique_ptr<Decoder> decoder;
-  std::string fault;
-};
-
-Contender& contender(const Subject& subject, DType dtype) {
-  static std::map<std::string, Contender> made;
-  const auto [entry, fresh] = made.try_emplace(subject.name + to_string(dtype));
-  if (fresh) {
-    const DecoderRegistry registry(builtin_decoder_families());
-    const DecoderFamily& family = registry.family(subject.family);
-    entry->second.fault = gate(family, subject.fixture, dtype);
-    entry->second.decoder = family.make_decoder({.weights = subject.weights(), .config = {}, .dtype = dtype});
-  }
-  return entry->second;
-}
 
 double peak_of(DType dtype) {
   static std::map<DType, double> measured;
@@ -87,8 +49,7 @@ void decode(benchmark::State& state, const Subject& subject, int64_t pixels, DTy
 }
 
 void register_all() {
-  std::vector<DType> dtypes = {DType::fp32};
-  if (nn::resolve_dtype(DType::automatic, c10::Device(c10::kCPU)) == DType::bf16) dtypes.push_back(DType::bf16);
+  const auto dtypes = timed_dtypes();
   for (const Subject& subject : subjects())
     for (const int64_t pixels : {256, 512, 1024})
       for (const DType dtype : dtypes)
