@@ -54,7 +54,8 @@ class ModelPackage {
   const std::string& default_encoder() const { return default_encoder_; }
 
   /// Everything but the decoder and the encoder, loaded and hash-checked.
-  TextToImageParts load_parts() const;
+  /// @param denoiser arithmetic of the denoiser, see load_denoiser().
+  TextToImageParts load_parts(DType denoiser = DType::fp32) const;
   /// The whole pipeline. @param decoder a SPEC (decoder_spec.hpp); empty: the package's default.
   TextToImage load_text_to_image(const DecoderRegistry& registry, const std::string& decoder = "") const;
 

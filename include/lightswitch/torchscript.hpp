@@ -3,6 +3,7 @@
 #include <lightswitch/denoiser.hpp>
 #include <lightswitch/metrics.hpp>
 #include <lightswitch/scheduler.hpp>
+#include <lightswitch/tensor_spec.hpp>
 #include <lightswitch/text_encoder.hpp>
 
 #include <cstdint>
@@ -20,8 +21,10 @@ namespace lightswitch {
 /// Every loader throws FileError, FormatError (not an archive, or without the methods it needs).
 
 /// @param inputs names of forward's positional arguments, starting with "sample", "timestep".
+/// @param dtype fp32; or bf16, fp16: matrices are held and multiplied in it, norms and sums stay in fp32 (PyTorch's
+/// autocast). @throws OptionError for `automatic`.
 std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file, std::vector<std::string> inputs,
-                                              int64_t size_multiple = 1);
+                                              int64_t size_multiple = 1, DType dtype = DType::fp32);
 
 /// @param outputs names of what forward(ids) returns, in order.
 std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file,

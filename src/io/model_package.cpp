@@ -205,7 +205,7 @@ void ModelPackage::verify() const {
   for (const auto& [path, record] : files_) verified(path);
 }
 
-TextToImageParts ModelPackage::load_parts() const {
+TextToImageParts ModelPackage::load_parts(DType denoiser) const {
   const auto load_tokenizer = [this](const Parts::Reader& reader) {
     for (const auto& [path, record] : files_)
       if (path.starts_with(reader.tokenizer_folder + "/")) verified(path);
@@ -222,7 +222,7 @@ TextToImageParts ModelPackage::load_parts() const {
     parts.text_encoder_2 = load_encoder(*parts_->text_2);
   }
   parts.zero_empty_negative = parts_->zero_empty_negative;
-  parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple);
+  parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple, denoiser);
   for (const auto& [name, path] : parts_->schedulers) parts.schedulers[name] = load_scheduler(verified(path));
   parts.latent_space = parts_->denoiser_space;
   return parts;

@@ -1,5 +1,6 @@
 // The one file that sees TorchScript, and the one place that touches its process-wide executor mode.
 
+#include <ATen/autocast_mode.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -32,18 +33,55 @@ std::string first_line(const c10::Error& error) {
   return text.substr(0, text.find('\n'));
 }
 
-/// Packages store half precision to stay small; CPUs compute it slowly or not at all. Module::to would make numbers of
-/// indices, such as a text encoder's positions.
-void widen(const torch::jit::Module& module) {
+/// Packages store half precision to stay small, whatever is computed with: matrices get `matrices`, vectors (biases and
+/// norms) fp32. Module::to would make numbers of indices, such as a text encoder's positions.
+void convert_weights(const torch::jit::Module& module, at::ScalarType matrices) {
   const c10::InferenceMode guard(false);
-  const auto convert = [](const at::Tensor& tensor) {
-    if (tensor.is_floating_point()) tensor.set_data(tensor.to(at::kFloat));
+  const auto convert = [matrices](const at::Tensor& tensor) {
+    if (tensor.is_floating_point()) tensor.set_data(tensor.to(tensor.dim() > 1 ? matrices : at::kFloat));
   };
   for (const at::Tensor& parameter : module.parameters()) convert(parameter);
   for (const at::Tensor& buffer : module.buffers()) convert(buffer);
 }
 
-torch::jit::Module load_module(const std::filesystem::path& file) {
+/// Multiplies in a narrow dtype for as long as it lives, on this thread.
+class NarrowMultiplications {
+ public:
+  explicit NarrowMultiplications(at::ScalarType dtype)
+      : enabled_(at::autocast::is_autocast_enabled(at::kCPU)),
+        cached_(at::autocast::is_autocast_cache_enabled()),
+        dtype_(at::autocast::get_autocast_dtype(at::kCPU)) {
+    set(dtype != at::kFloat, false, dtype == at::kFloat ? dtype_ : dtype);
+  }
+  ~NarrowMultiplications() { set(enabled_, cached_, dtype_); }
+  NarrowMultiplications(const NarrowMultiplications&) = delete;
+  NarrowMultiplications& operator=(const NarrowMultiplications&) = delete;
+
+ private:
+  static void set(bool enabled, bool cached, at::ScalarType dtype) {
+    at::autocast::set_autocast_enabled(at::kCPU, enabled);
+    at::autocast::set_autocast_cache_enabled(cached);
+    at::autocast::set_autocast_dtype(at::kCPU, dtype);
+  }
+  bool enabled_, cached_;
+  at::ScalarType dtype_;
+};
+
+at::ScalarType narrow_type(DType dtype, const std::string& file) {
+  switch (dtype) {
+    case DType::fp32:
+      return at::kFloat;
+    case DType::bf16:
+      return at::kBFloat16;
+    case DType::fp16:
+      return at::kHalf;
+    case DType::automatic:
+      break;
+  }
+  throw OptionError("not a choice for denoisers", {file, "dtype", "fp32, bf16 or fp16", to_string(dtype)});
+}
+
+torch::jit::Module load_module(const std::filesystem::path& file, at::ScalarType matrices = at::kFloat) {
   use_simple_executor();
   std::ifstream stream(file, std::ios::binary);
   if (!stream || std::filesystem::is_directory(file))
@@ -56,7 +94,7 @@ torch::jit::Module load_module(const std::filesystem::path& file) {
                        stream.gcount() < 4 ? "a file of less than 4 bytes" : "something else"});
   try {
     auto module = torch::jit::load(file.string(), c10::Device(c10::kCPU));
-    widen(module);
+    convert_weights(module, matrices);
     module.eval();
     return module;
   } catch (const c10::Error& error) {
@@ -97,12 +135,16 @@ at::Tensor require_tensor(const c10::IValue& value, const std::string& file, con
 
 class TorchScriptDenoiser final : public Denoiser {
  public:
-  TorchScriptDenoiser(const std::filesystem::path& file, std::vector<std::string> inputs, int64_t size_multiple)
-      : file_(file.string()), inputs_(std::move(inputs)), size_multiple_(size_multiple) {
+  TorchScriptDenoiser(const std::filesystem::path& file, std::vector<std::string> inputs, int64_t size_multiple,
+                      DType dtype)
+      : file_(file.string()),
+        inputs_(std::move(inputs)),
+        size_multiple_(size_multiple),
+        dtype_(narrow_type(dtype, file_)) {
     if (inputs_.size() < 2 || inputs_[0] != "sample" || inputs_[1] != "timestep")
       throw FormatError("unusable input list",
                         {file_, "inputs", "sample, timestep, …", inputs_.empty() ? "nothing" : inputs_[0] + ", …"});
-    const auto module = load_module(file);
+    const auto module = load_module(file, dtype_);
     require_method(module, "forward", inputs_.size(), file);
     try {
       module_ = torch::jit::freeze_module(module);
@@ -123,6 +165,7 @@ class TorchScriptDenoiser final : public Denoiser {
                           {file_, inputs_[i], "a tensor of that name", "none"});
       arguments.emplace_back(entry->second);
     }
+    const NarrowMultiplications narrow(dtype_);
     const auto output =
         require_tensor(call(module_.get_method("forward"), std::move(arguments), file_), file_, "forward");
     if (output.sizes() != sample.sizes())
@@ -135,6 +178,7 @@ class TorchScriptDenoiser final : public Denoiser {
   std::string file_;
   std::vector<std::string> inputs_;
   int64_t size_multiple_;
+  at::ScalarType dtype_;
   torch::jit::Module module_;
 };
 
@@ -253,8 +297,8 @@ class TorchScriptDistance final : public PictureDistance {
 }  // namespace
 
 std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file, std::vector<std::string> inputs,
-                                              int64_t size_multiple) {
-  return std::make_shared<TorchScriptDenoiser>(file, std::move(inputs), size_multiple);
+                                              int64_t size_multiple, DType dtype) {
+  return std::make_shared<TorchScriptDenoiser>(file, std::move(inputs), size_multiple, dtype);
 }
 
 std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file,

@@ -94,6 +94,17 @@ TEST_F(ImageCommand, SizeStepsAndSamplerAreTaken) {
   EXPECT_EQ(json["cfg_scale"], 1.0);
 }
 
+TEST_F(ImageCommand, TheDenoiserMayMultiplyInAHalf) {
+  make({}, "a.png");
+  make({"--denoiser-dtype", "bf16"}, "b.png");
+  EXPECT_TRUE(close(picture("a.png"), picture("b.png"), 0.05));
+  for (const char* unknown : {"auto", "int8"}) {
+    const CommandRun run = image({"--denoiser-dtype", unknown});
+    EXPECT_EQ(run.code, 2);
+    EXPECT_TRUE(contains(run.err, "fp32, bf16 or fp16"));
+  }
+}
+
 TEST_F(ImageCommand, SameSeedSamePictureOtherSeedOther) {
   make({"-s", "5"}, "a.png");
   make({"-s", "5"}, "b.png");

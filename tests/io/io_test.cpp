@@ -5,6 +5,7 @@
 #include <lightswitch/torchscript.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -153,6 +154,31 @@ def forward(self, ids: Tensor):
   const auto found = load_text_encoder(folder / "part.pt", {"weight", "places"})->encode(at::ones({1, 1}, at::kLong));
   EXPECT_EQ(found.at("weight").scalar_type(), at::kFloat);
   EXPECT_EQ(found.at("places").scalar_type(), at::kLong);
+}
+
+TEST(TorchScript, ADenoiserMultipliesInTheDtypeAskedForAndAnswersInFp32) {
+  const TemporaryFolder folder;
+  torch::jit::Module module("Part");
+  // 1 + 2^-12 is one of fp32's numbers, and of neither half's.
+  module.register_parameter("weight", at::eye(2) * (1 + std::ldexp(1.0, -12)), false);
+  module.register_parameter("bias", at::full({2}, std::ldexp(1.0, -12)), false);
+  module.define(R"(
+def forward(self, sample: Tensor, timestep: Tensor):
+    return torch.matmul(sample, self.weight) + self.bias
+)");
+  module.save((folder / "part.pt").string());
+  const auto sample = at::ones({1, 1, 2, 2});
+  const auto answer = [&](DType dtype) {
+    return load_denoiser(folder / "part.pt", {"sample", "timestep"}, 1, dtype)->predict(sample, 1, {});
+  };
+  EXPECT_TRUE(at::equal(answer(DType::fp32), sample + std::ldexp(1.0, -11)));
+  for (const DType dtype : {DType::bf16, DType::fp16}) {
+    const auto found = answer(dtype);
+    EXPECT_EQ(found.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::equal(found, sample + std::ldexp(1.0, -12))) << "the product is rounded, the bias is not";
+  }
+  EXPECT_TRUE(at::equal(answer(DType::fp32), sample + std::ldexp(1.0, -11))) << "the thread is as it was";
+  EXPECT_EQ(expect_error<OptionError>([&] { answer(DType::automatic); }).detail().field, "dtype");
 }
 
 // ---- model packages

@@ -67,6 +67,12 @@ void add_sampling_options(CLI::App& command, ImageArguments& to) {
       ->type_name("NAME")
       ->group(group);
   command
+      .add_option("--denoiser-dtype", to.denoiser_dtype,
+                  "Arithmetic of the denoiser's multiplications: fp32 (default), bf16 or fp16, which take half of the "
+                  "memory and change the picture a little")
+      ->type_name("NAME")
+      ->group(group);
+  command
       .add_option("--clip-skip", to.clip_skip,
                   "Last layers of the text encoder to leave out, beside those the model leaves out itself (default: 0; "
                   "stable-diffusion-webui counts from 1)")

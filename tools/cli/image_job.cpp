@@ -31,6 +31,13 @@ std::string sampler_from_class(const std::string& name) {
   return entry == classes.end() ? name : entry->second;
 }
 
+DType denoiser_dtype(const ImageArguments& arguments) {
+  const auto dtype = parse_dtype(arguments.denoiser_dtype);
+  if (!dtype || *dtype == DType::automatic)
+    throw UsageError("unknown value", {"", "--denoiser-dtype", "fp32, bf16 or fp16", arguments.denoiser_dtype});
+  return *dtype;
+}
+
 /// Mistakes that need no model to be seen, found before one is loaded.
 void check_arguments(const ImageArguments& arguments) {
   TextToImageOptions options;
@@ -40,6 +47,7 @@ void check_arguments(const ImageArguments& arguments) {
   } catch (const OptionError& error) {
     throw UsageError(error.what());
   }
+  denoiser_dtype(arguments);
   if (arguments.preview_interval < 1)
     throw UsageError("out of range",
                      {"", "--preview-interval", "1 or more", std::to_string(arguments.preview_interval)});
@@ -89,7 +97,7 @@ class ImageJob {
     report_.command = "image";
     report_.seed = options_.seed;
     report_.network = arguments_.decoder;
-    TextToImageParts parts = package.load_parts();
+    TextToImageParts parts = package.load_parts(denoiser_dtype(arguments_));
     session_.check_stop();
     parts.decoder = networks_.decoder(report_.network);
     if (options_.init_image.defined()) {

@@ -22,6 +22,7 @@ struct ImageArguments {
   int64_t preview_interval = 1;
   std::string preview_path = "preview.png";
   TilingOptions tiling;
+  std::string denoiser_dtype = "fp32";
   bool strict_dtype = false;
   std::string save_latents;
   bool disable_image_metadata = false;

@@ -30,8 +30,13 @@ def latent_space(vae: nn.Module) -> dict[str, Any]:
 def network_config(vae: nn.Module) -> dict[str, str]:
     activation = vae.config.get("act_fn", "silu")
     require(activation == "silu", f"{COMPONENT}: act_fn", "silu", activation)
+    config = {}
     groups = vae.config.get("norm_num_groups")  # AutoencoderKLTemporalDecoder has no choice
-    return {} if groups is None else {"norm_num_groups": str(groups)}
+    if groups is not None:
+        config["norm_num_groups"] = str(groups)
+    if vae.config.get("force_upcast"):
+        config["force_upcast"] = "true"  # its numbers overflow in fp16
+    return config
 
 
 def write_autoencoder(vae: nn.Module, path: Path, dtype: str) -> Comparison:

@@ -77,6 +77,8 @@ class Packages(InAFolder):
                 self.assertEqual(model["defaults"]["sampling_method"], method)
                 self.assertEqual("text_encoder_2" in model["parts"], kind == "sdxl")
                 self.assertEqual(set(model["parts"]["schedulers"]), {"lcm"} if kind == "lcm" else OTHERS[kind])
+                config = model["parts"]["decoders"]["vae"]["config"]
+                self.assertEqual(config, {"norm_num_groups": "8", "force_upcast": "true"})
                 self.assertEqual((model["defaults"]["width"], model["defaults"]["height"]), (32, 32))
 
     def test_the_manifest_lists_every_file_with_its_hash(self) -> None:
