@@ -1,1 +1,1 @@
-// Owns the precompiled header that every room with LibTorch reuses.
+// A precompiled header needs a target with a source: lightswitch_make_pch().
