@@ -3,9 +3,15 @@
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <sstream>
+
+#include "core/atomic_file.hpp"
+#include "nn/files/safetensors_writer.hpp"
 
 namespace lightswitch {
 namespace {
@@ -38,6 +44,23 @@ std::string print(double value) {
   return stream.str();
 }
 
+Metadata metadata_of(const LatentFile& content) {
+  Metadata metadata = {{"format", kFormat}, {"version", kVersion}, {"kind", to_string(content.kind)}};
+  const auto put = [&](const char* key, const std::string& value) {
+    if (!value.empty()) metadata[key] = value;
+  };
+  put("space", content.space);
+  put("prompt", content.prompt);
+  put("model", content.model);
+  if (content.scaling_factor) metadata["scaling_factor"] = print(*content.scaling_factor);
+  if (content.shift_factor) metadata["shift_factor"] = print(*content.shift_factor);
+  if (content.fps) metadata["fps"] = print(*content.fps);
+  if (content.width) metadata["width"] = std::to_string(*content.width);
+  if (content.height) metadata["height"] = std::to_string(*content.height);
+  if (content.seed) metadata["seed"] = std::to_string(*content.seed);
+  return metadata;
+}
+
 void check_shape(const LatentFile& content, const std::string& file) {
   const bool indices = content.kind == LatentKind::indices;
   const bool fits =
@@ -53,7 +76,7 @@ void check_shape(const LatentFile& content, const std::string& file) {
 }  // namespace
 
 LatentFile read_latents(const std::filesystem::path& file, std::optional<LatentKind> assume_kind,
-                        std::optional<double> assume_scaling_factor) {
+                        std::optional<double> assume_scaling_factor, bool in_place) {
   const auto source = open_weights(file);
   const Metadata& metadata = source->metadata();
   LatentFile content;
@@ -79,6 +102,7 @@ LatentFile read_latents(const std::filesystem::path& file, std::optional<LatentK
   content.space = text_or_empty(metadata, "space");
   content.width = number<int64_t>(metadata, "width", file.string());
   content.height = number<int64_t>(metadata, "height", file.string());
+  content.fps = number<double>(metadata, "fps", file.string());
   content.seed = number<int64_t>(metadata, "seed", file.string());
   content.prompt = text_or_empty(metadata, "prompt");
   content.model = text_or_empty(metadata, "model");
@@ -90,26 +114,67 @@ LatentFile read_latents(const std::filesystem::path& file, std::optional<LatentK
     throw FormatError("a tensor is missing", {file.string(), name, "a tensor of that name", found.substr(0, 200)});
   }
   // The file may change or go away while the latents are in use: own them.
-  content.latents = source->read(name).clone();
+  content.latents = in_place ? source->read(name) : source->read(name).clone();
   check_shape(content, file.string());
   return content;
 }
 
 void write_latents(const std::filesystem::path& file, const LatentFile& content) {
   check_shape(content, file.string());
-  Metadata metadata = {{"format", kFormat}, {"version", kVersion}, {"kind", to_string(content.kind)}};
-  const auto put = [&](const char* key, const std::string& value) {
-    if (!value.empty()) metadata[key] = value;
-  };
-  put("space", content.space);
-  put("prompt", content.prompt);
-  put("model", content.model);
-  if (content.scaling_factor) metadata["scaling_factor"] = print(*content.scaling_factor);
-  if (content.shift_factor) metadata["shift_factor"] = print(*content.shift_factor);
-  if (content.width) metadata["width"] = std::to_string(*content.width);
-  if (content.height) metadata["height"] = std::to_string(*content.height);
-  if (content.seed) metadata["seed"] = std::to_string(*content.seed);
-  save_safetensors(file, {{content.kind == LatentKind::indices ? "indices" : "latents", content.latents}}, metadata);
+  save_safetensors(file, {{content.kind == LatentKind::indices ? "indices" : "latents", content.latents}},
+                   metadata_of(content));
+}
+
+struct LatentClipWriter::File {
+  explicit File(const std::filesystem::path& target)
+      : pending(target), stream(pending.temporary(), std::ios::binary | std::ios::trunc) {}
+  void check() const {
+    if (!stream) throw FileError("cannot write", {pending.target().string(), "", "", std::strerror(errno)});
+  }
+
+  PendingFile pending;
+  std::ofstream stream;
+  std::streamoff numbers = 0;  ///< where they begin
+};
+
+LatentClipWriter::LatentClipWriter(const std::filesystem::path& file, const LatentFile& facts,
+                                   std::vector<int64_t> shape)
+    : file_(std::make_unique<File>(file)), shape_(std::move(shape)) {
+  const auto whole = at::empty({1, shape_.at(0), shape_.at(1), shape_.at(2), shape_.at(3)},
+                               at::TensorOptions(at::kMeta).dtype(at::kFloat));
+  const std::string opening = safetensors_opening({{"latents", whole}}, metadata_of(facts));
+  file_->stream.write(opening.data(), static_cast<std::streamsize>(opening.size()));
+  file_->numbers = static_cast<std::streamoff>(opening.size());
+  file_->check();
+}
+
+LatentClipWriter::~LatentClipWriter() = default;
+
+void LatentClipWriter::write(const at::Tensor& latents) {
+  const bool fits = latents.defined() && latents.dim() == 4 && latents.size(0) == shape_[0] &&
+                    latents.size(2) == shape_[2] && latents.size(3) == shape_[3] &&
+                    written_ + latents.size(1) <= shape_[1];
+  if (!fits)
+    throw TensorError("not the next latents of this clip",
+                      {file_->pending.target().string(), "latents", c10::str("the rest of ", at::IntArrayRef(shape_)),
+                       latents.defined() ? c10::str(latents.sizes()) : "an undefined tensor"});
+  const at::Tensor plain = latents.to(at::kCPU, at::kFloat).contiguous();
+  const int64_t plane = shape_[2] * shape_[3] * static_cast<int64_t>(sizeof(float)), piece = plain.size(1) * plane;
+  for (int64_t channel = 0; channel < shape_[0]; ++channel) {  // of one channel all frames lie together
+    file_->stream.seekp(file_->numbers + (channel * shape_[1] + written_) * plane);
+    file_->stream.write(static_cast<const char*>(plain.const_data_ptr()) + channel * piece, piece);
+  }
+  file_->check();
+  written_ += plain.size(1);
+}
+
+void LatentClipWriter::finish() {
+  if (written_ != shape_[1])
+    throw TensorError("the clip is not complete", {file_->pending.target().string(), "latents",
+                                                   std::to_string(shape_[1]), std::to_string(written_)});
+  file_->stream.close();
+  file_->check();
+  file_->pending.rename_to(file_->pending.target());
 }
 
 }  // namespace lightswitch

@@ -13,17 +13,11 @@
 #include "core/npy.hpp"
 #include "core/pnm.hpp"
 #include "media/compressed_opencv.hpp"
+#include "media/extension.hpp"
 #include "media/png.hpp"
 
 namespace lightswitch {
 namespace {
-
-std::string lower_extension(const std::filesystem::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return extension;
-}
 
 std::string read_bytes(const std::filesystem::path& file) {
   if (std::filesystem::is_directory(file)) throw FileError("cannot read", {file.string(), "", "a picture", "a folder"});

@@ -11,6 +11,7 @@
 
 #include "core/sha256.hpp"
 #include "support/errors.hpp"
+#include "support/files.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tensors.hpp"
 
@@ -50,6 +51,38 @@ TEST(LatentFile, KeepsEverything) {
   EXPECT_EQ(read.seed, 7);
   EXPECT_EQ(read.prompt, written.prompt);
   EXPECT_EQ(read.model, "scenes");
+}
+
+TEST(LatentFile, AClipThatIsWrittenInPiecesIsTheSameFile) {
+  const TemporaryFolder folder;
+  LatentFile facts;
+  facts.fps = 30000.0 / 1001;
+  facts.width = 47;
+  facts.height = 31;
+  LatentFile whole = facts;
+  whole.latents = random_tensor({1, 4, 7, 4, 6});
+  write_latents(folder / "whole.safetensors", whole);
+  LatentClipWriter writer(folder / "pieces.safetensors", facts, {4, 7, 4, 6});
+  for (const auto& piece : whole.latents[0].split(3, 1)) writer.write(piece);
+  expect_error<TensorError>([&] { writer.write(whole.latents[0].narrow(1, 0, 1)); });
+  EXPECT_EQ(testing::names_in(folder.path()).count("pieces.safetensors"), 0u);
+  writer.finish();
+  EXPECT_EQ(testing::read_file(folder / "pieces.safetensors"), testing::read_file(folder / "whole.safetensors"));
+  const LatentFile read = read_latents(folder / "pieces.safetensors", {}, {}, true);
+  EXPECT_TRUE(close(read.latents, whole.latents, 0));
+  EXPECT_EQ(read.fps, facts.fps);
+}
+
+TEST(LatentFile, AnIncompleteClipLeavesNothing) {
+  const TemporaryFolder folder;
+  {
+    LatentClipWriter writer(folder / "clip.safetensors", {}, {4, 3, 2, 2});
+    writer.write(at::zeros({4, 2, 2, 2}));
+    expect_error<TensorError>([&] { writer.write(at::zeros({4, 1, 2, 3})); });
+    expect_error<TensorError>([&] { writer.finish(); });
+  }
+  EXPECT_TRUE(testing::names_in(folder.path()).empty());
+  expect_error<FileError>([&] { LatentClipWriter(folder / "missing" / "a.safetensors", {}, {4, 3, 2, 2}); });
 }
 
 TEST(LatentFile, IndicesAreKeptAsIndices) {

@@ -15,7 +15,7 @@ include(TorchOpenMP)
 set(CMAKE_INSTALL_RPATH $<TARGET_FILE_DIR:torch_cpu>)
 
 if(LIGHTSWITCH_MEDIA)
-  find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs)
+  find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs videoio)
   find_package(PNG REQUIRED)
 endif()
 if(LIGHTSWITCH_TOOLS)

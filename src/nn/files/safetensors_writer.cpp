@@ -10,6 +10,7 @@
 
 #include "core/atomic_file.hpp"
 #include "nn/files/safetensors.hpp"
+#include "nn/files/safetensors_writer.hpp"
 
 namespace lightswitch {
 namespace {
@@ -22,8 +23,10 @@ const char* type_name(const std::string& name, at::ScalarType type) {
   throw UnsupportedError("element type cannot be stored in safetensors", {"", name, "", c10::toString(type)});
 }
 
-std::string make_header(const std::map<std::string, at::Tensor>& tensors,
-                        const std::map<std::string, std::string>& metadata) {
+}  // namespace
+
+std::string safetensors_opening(const std::map<std::string, at::Tensor>& tensors,
+                                const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -36,18 +39,15 @@ std::string make_header(const std::map<std::string, at::Tensor>& tensors,
   }
   std::string text = header.dump();
   text.append(kAlignment - (sizeof(uint64_t) + text.size()) % kAlignment, ' ');
-  return text;
+  const uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text;
 }
-
-}  // namespace
 
 void save_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  const std::string header = make_header(tensors, metadata);
+  const std::string opening = safetensors_opening(tensors, metadata);
   write_stream_atomically(file, [&](std::ostream& out) {
-    const uint64_t length = header.size();
-    out.write(reinterpret_cast<const char*>(&length), sizeof length);
-    out.write(header.data(), static_cast<std::streamsize>(header.size()));
+    out.write(opening.data(), static_cast<std::streamsize>(opening.size()));
     for (const auto& [name, tensor] : tensors) {
       const at::Tensor plain = tensor.cpu().contiguous();
       out.write(static_cast<const char*>(plain.const_data_ptr()), static_cast<std::streamsize>(plain.nbytes()));
