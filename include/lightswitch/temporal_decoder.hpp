@@ -71,4 +71,7 @@ using FrameSink = std::function<void(const at::Tensor& frames)>;
 void decode_clip(const TemporalDecoder& decoder, const at::Tensor& latents, const ClipOptions& options,
                  const FrameSink& sink);
 
+/// A decoder of pictures as one of clips: every frame is decoded alone, whatever the chunks.
+std::shared_ptr<const TemporalDecoder> frame_by_frame(std::shared_ptr<const Decoder> decoder);
+
 }  // namespace lightswitch
