@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/media/image_io.hpp>
+#include <lightswitch/media/video_io.hpp>
 #include <lightswitch/weights.hpp>
 
 #include <nlohmann/json.hpp>
@@ -48,6 +49,42 @@ TEST_F(EncodeCommand, PadsAndRemembersTheSize) {
   const CommandRun back = run_command({"decode", at("z.safetensors"), "-m", model_.path().string(), "-o", at("b.png")});
   ASSERT_EQ(back.code, 0) << back.err;
   EXPECT_EQ(read_image(folder_ / "b.png").sizes(), at::IntArrayRef({3, 21, 37}));
+}
+
+TEST_F(EncodeCommand, AClipBecomesOneLatentForEachFrame) {
+  const auto writer = create_video(folder_ / "a.y4m", 30000.0 / 1001);
+  writer->write(testing::random_tensor({11, 3, 21, 37}, 4).sigmoid());
+  writer->finish();
+  const CommandRun run = encode(at("a.y4m"), {"--json", "-"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const LatentFile clip = latents();
+  ASSERT_EQ(clip.latents.sizes(), at::IntArrayRef({1, 4, 11, 3, 5}));
+  EXPECT_EQ(clip.width, 37);
+  EXPECT_EQ(clip.height, 21);
+  EXPECT_NEAR(clip.fps.value(), 29.97, 1e-3);
+  EXPECT_EQ(clip.space, "small");
+  const auto frames = open_video(folder_ / "a.y4m")->read(11);
+  for (const int64_t index : {0, 8, 10}) {
+    write_image(folder_ / "a.pfm", frames[index]);
+    ASSERT_EQ(encode(at("a.pfm")).code, 0);
+    EXPECT_TRUE(close(latents().latents, clip.latents.select(2, index), 1e-6)) << index;
+  }
+}
+
+TEST_F(EncodeCommand, ABadClipLeavesNothing) {
+  testing::write_file(folder_ / "a.mp4", "<html></html>");
+  EXPECT_EQ(encode(at("a.mp4")).code, 1);
+  EXPECT_EQ(encode(at("missing.mp4")).code, 1);
+  const auto writer = create_video(folder_ / "b.y4m", 25);
+  writer->write(testing::random_tensor({2, 3, 16, 16}, 4).sigmoid());
+  writer->finish();
+  const CommandRun run = encode(at("b.y4m"), {"--kind", "indices"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "continuous"));
+  const std::string bytes = testing::read_file(folder_ / "b.y4m");
+  testing::write_file(folder_ / "b.y4m", bytes.substr(0, bytes.size() - 10));
+  EXPECT_EQ(encode(at("b.y4m")).code, 1);
+  EXPECT_EQ(testing::names_in(folder_.path()), (std::set<std::string>{"a.mp4", "b.y4m"}));
 }
 
 TEST_F(EncodeCommand, IndicesNeedACodebook) {

@@ -2,6 +2,7 @@
 #include <lightswitch/decode.hpp>
 #include <lightswitch/error.hpp>
 #include <lightswitch/media/image_io.hpp>
+#include <lightswitch/media/video_io.hpp>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/encode_clip.hpp"
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
 #include "cli/picture_input.hpp"
@@ -68,16 +70,21 @@ void encode_file(const EncodeArguments& arguments, Session& session) {
   report.encodes = true;
   report.network = arguments.encoder;
   const Stopwatch load_watch;
-  const auto files = picture_files(arguments.input);
+  const bool is_clip = is_video_name(arguments.input);
+  const auto files = is_clip ? std::vector<std::filesystem::path>{} : picture_files(arguments.input);
   NetworkLookup networks(session, arguments.model);
   const auto encoder = networks.encoder(report.network);
   report.info = encoder->info();
   report.timings.add("load", load_watch.ms());
 
-  LatentFile latents = encode_pictures(files, *encoder, *kind, session, report.timings);
-  const Stopwatch write_watch;
-  write_latents(arguments.output, latents);
-  report.timings.add("encode_file", write_watch.ms());
+  if (is_clip) {
+    encode_clip(arguments.input, *encoder, *kind, arguments.output, session, report.timings);
+  } else {
+    const LatentFile latents = encode_pictures(files, *encoder, *kind, session, report.timings);
+    const Stopwatch write_watch;
+    write_latents(arguments.output, latents);
+    report.timings.add("encode_file", write_watch.ms());
+  }
   report.timings.peak_bytes = peak_resident_bytes();
   report.outputs.push_back(arguments.output);
   session.note("wrote " + arguments.output);
@@ -88,12 +95,12 @@ void encode_file(const EncodeArguments& arguments, Session& session) {
 }  // namespace
 
 void add_encode_command(CLI::App& app, CommonOptions& common, Job& job) {
-  auto* command = app.add_subcommand("encode", "Turn pictures into a latent file");
+  auto* command = app.add_subcommand("encode", "Turn pictures or a clip into a latent file");
   const auto to = std::make_shared<EncodeArguments>();
   command
       ->add_option("input", to->input,
-                   "A picture, or a folder of pictures of one size (taken by name). Sizes that do not fit the factor "
-                   "are padded; decode cuts them back")
+                   "A picture, a folder of pictures of one size (taken by name), or a clip (.mp4 .mov .mkv .webm .avi "
+                   ".y4m …). Sizes that do not fit the factor are padded; decode cuts them back")
       ->type_name("INPUT")
       ->required();
   add_model_option(*command, to->model, "encoders", "Encoder");
@@ -116,7 +123,8 @@ void add_encode_command(CLI::App& app, CommonOptions& common, Job& job) {
   command->footer(
       "Examples:\n"
       "  lightswitch encode house.png -o house.safetensors\n"
-      "  lightswitch encode photos --encoder vae.safetensors --kind raw -o photos.safetensors");
+      "  lightswitch encode photos --encoder vae.safetensors --kind raw -o photos.safetensors\n"
+      "  lightswitch encode bikes.mp4 --encoder taesd_encoder.pth -o bikes.safetensors");
   command->callback([to, &job] { job = [to](Session& session) { encode_file(*to, session); }; });
 }
 
