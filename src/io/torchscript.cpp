@@ -11,6 +11,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <mutex>
@@ -133,6 +134,13 @@ at::Tensor require_tensor(const c10::IValue& value, const std::string& file, con
   return value.toTensor();
 }
 
+/// The sample of a clip, [B, T, C, h, w], may carry a picture's channels behind those of the latents.
+bool is_latent_part(const at::Tensor& output, const at::Tensor& sample) {
+  auto shape = sample.sizes().vec();
+  if (shape.size() == 5 && output.dim() == 5 && output.size(2) > 0) shape[2] = std::min(shape[2], output.size(2));
+  return output.sizes() == at::IntArrayRef(shape);
+}
+
 class TorchScriptDenoiser final : public Denoiser {
  public:
   TorchScriptDenoiser(const std::filesystem::path& file, std::vector<std::string> inputs, int64_t size_multiple,
@@ -168,7 +176,7 @@ class TorchScriptDenoiser final : public Denoiser {
     const NarrowMultiplications narrow(dtype_);
     const auto output =
         require_tensor(call(module_.get_method("forward"), std::move(arguments), file_), file_, "forward");
-    if (output.sizes() != sample.sizes())
+    if (!is_latent_part(output, sample))
       throw TensorError("the denoiser's output has another shape than its sample",
                         {file_, "forward", c10::str(sample.sizes()), c10::str(output.sizes())});
     return output.to(at::kFloat);

@@ -7,21 +7,12 @@
 
 #include <cmath>
 
-#include "core/nearest_word.hpp"
 #include "core/stopwatch.hpp"
 #include "pipeline/conditioning.hpp"
+#include "pipeline/requirements.hpp"
 
 namespace lightswitch {
 namespace {
-
-void require(bool fits, const char* field, const std::string& expected, const std::string& found) {
-  if (!fits) throw OptionError("out of range", {"", field, expected, found});
-}
-
-void require_size(int64_t value, const char* field, int64_t multiple) {
-  require(value > 0 && value % multiple == 0, field, "a positive multiple of " + std::to_string(multiple) + " pixels",
-          std::to_string(value));
-}
 
 /// One picture's predictions, guided where asked (classifier-free guidance, arXiv 2207.12598, eq. 6).
 at::Tensor predict(const Denoiser& denoiser, const at::Tensor& sample, double timestep,
@@ -29,16 +20,6 @@ at::Tensor predict(const Denoiser& denoiser, const at::Tensor& sample, double ti
   if (!runs_both(denoiser, cfg_scale)) return denoiser.predict(sample, timestep, conditioning);
   const auto both = denoiser.predict(at::cat({sample, sample}), timestep, conditioning).chunk(2);
   return both[0] + (both[1] - both[0]) * cfg_scale;
-}
-
-const Scheduler& scheduler_of(const TextToImageParts& parts, const std::string& name) {
-  const auto entry = parts.schedulers.find(name);
-  if (entry != parts.schedulers.end()) return *entry->second;
-  std::vector<std::string> known;
-  for (const auto& [key, scheduler] : parts.schedulers) known.push_back(key);
-  const std::string nearest = nearest_word(name, known);
-  throw OptionError("unknown sampling method",
-                    {"", "sampling_method", join_words(known) + (nearest.empty() ? "" : "; perhaps " + nearest), name});
 }
 
 /// One picture on its way through the steps.
@@ -69,22 +50,15 @@ void TextToImageOptions::validate() const {
 }
 
 TextToImage::TextToImage(TextToImageParts parts) : parts_(std::move(parts)) {
-  const auto need = [](bool there, const char* field) {
-    if (!there) throw OptionError("a part is missing", {"", field, "a loaded part", "none"});
-  };
-  need(parts_.tokenizer != nullptr, "tokenizer");
-  need(parts_.text_encoder != nullptr, "text_encoder");
-  need(parts_.denoiser != nullptr, "denoiser");
-  need((parts_.tokenizer_2 == nullptr) == (parts_.text_encoder_2 == nullptr),
-       parts_.tokenizer_2 == nullptr ? "tokenizer_2" : "text_encoder_2");
-  need(!parts_.schedulers.empty(), "schedulers");
-  need(parts_.decoder != nullptr, "decoder");
-  const auto same_space = [this](const LatentSpec& spec, const char* field) {
-    if (!parts_.latent_space.empty() && !spec.space.empty() && spec.space != parts_.latent_space)
-      throw OptionError("belongs to another latent space", {"", field, parts_.latent_space, spec.space});
-  };
-  same_space(parts_.decoder->spec(), "decoder");
-  if (parts_.encoder) same_space(parts_.encoder->spec(), "encoder");
+  require_part(parts_.tokenizer != nullptr, "tokenizer");
+  require_part(parts_.text_encoder != nullptr, "text_encoder");
+  require_part(parts_.denoiser != nullptr, "denoiser");
+  require_part((parts_.tokenizer_2 == nullptr) == (parts_.text_encoder_2 == nullptr),
+               parts_.tokenizer_2 == nullptr ? "tokenizer_2" : "text_encoder_2");
+  require_part(!parts_.schedulers.empty(), "schedulers");
+  require_part(parts_.decoder != nullptr, "decoder");
+  require_space(parts_.decoder->spec(), parts_.latent_space, "decoder");
+  if (parts_.encoder) require_space(parts_.encoder->spec(), parts_.latent_space, "encoder");
 }
 
 TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const TextToImageCallbacks& callbacks,
@@ -95,7 +69,7 @@ TextToImageResult TextToImage::denoise(const TextToImageOptions& options, const 
   const int64_t multiple = spec.factor * parts_.denoiser->size_multiple();
   require_size(options.width, "width", multiple);
   require_size(options.height, "height", multiple);
-  const Scheduler& scheduler = scheduler_of(parts_, options.sampling_method);
+  const Scheduler& scheduler = scheduler_of(parts_.schedulers, options.sampling_method);
   const bool from_image = options.init_image.defined();
   if (from_image && !parts_.encoder)
     throw OptionError("image to image needs an encoder", {"", "encoder", "a loaded part", "none"});
