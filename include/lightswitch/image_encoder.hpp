@@ -14,7 +14,7 @@ class ImageEncoder {
   /// Edge of the square pictures that it takes, in pixels.
   virtual int64_t size() const = 0;
   /// @param pictures [B, 3, size, size] float32 in [0, 1]; the network normalises them itself.
-  /// @return [B, D] float32.
+  /// @return [B, L, D] float32: the denoiser's "encoder_hidden_states".
   virtual at::Tensor encode(const at::Tensor& pictures) const = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lightswitch/denoiser.hpp>
+#include <lightswitch/image_encoder.hpp>
 #include <lightswitch/metrics.hpp>
 #include <lightswitch/scheduler.hpp>
 #include <lightswitch/tensor_spec.hpp>
@@ -29,6 +30,9 @@ std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file,
 /// @param outputs names of what forward(ids) returns, in order.
 std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file,
                                                      std::vector<std::string> outputs);
+
+/// forward(pictures [B, 3, size, size] in [0, 1]) gives [B, L, D].
+std::shared_ptr<const ImageEncoder> load_image_encoder(const std::filesystem::path& file, int64_t size);
 
 /// A scripted module with init, initial_noise_scale, scale_model_input, needs_noise, step and add_noise.
 std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& file);

@@ -21,9 +21,10 @@ struct ModelPackage::Parts {
     std::string encoder;
     std::vector<std::string> outputs;
   };
-  Reader text;
-  std::optional<Reader> text_2;
+  std::optional<Reader> text, text_2;
   bool zero_empty_negative = false;
+  std::string image_encoder;  ///< empty: none
+  int64_t image_encoder_size = 0;
   std::string denoiser, denoiser_space;
   std::vector<std::string> denoiser_inputs;
   int64_t size_multiple = 1;
@@ -87,6 +88,94 @@ std::map<std::string, PackagedNetwork> read_networks(const JsonObject& networks,
 
 }  // namespace
 
+/// The pieces of model.json that ModelPackage::open() puts together.
+struct ModelPackage::Reading {
+  static ModelKind kind_of(const std::string& text, const std::string& file) {
+    for (const ModelKind kind : {ModelKind::text_to_image, ModelKind::image_to_video})
+      if (text == to_string(kind)) return kind;
+    throw UnsupportedError("another kind of model", {file, "kind", "text-to-image or image-to-video", text});
+  }
+
+  static Parts::Reader text_reader(const JsonObject& parts, const std::string& number, const std::string& file) {
+    const JsonObject tokenizer = parts.object("tokenizer" + number);
+    if (tokenizer.text("type") != "clip_bpe")
+      throw UnsupportedError("another tokenizer", {file, tokenizer.path("type"), "clip_bpe", tokenizer.text("type")});
+    const JsonObject encoder = parts.object("text_encoder" + number);
+    return {inside(tokenizer.text("folder"), file, tokenizer.path("folder")), tokenizer.integer("max_length", 2),
+            inside(encoder.text("file"), file, encoder.path("file")), encoder.texts("outputs")};
+  }
+
+  static void text_parts(const JsonObject& from, Parts& to, const std::string& file) {
+    from.allow_only({"tokenizer", "text_encoder", "tokenizer_2", "text_encoder_2", "denoiser", "schedulers", "decoders",
+                     "encoders"});
+    to.text = text_reader(from, "", file);
+    if (from.has("tokenizer_2") || from.has("text_encoder_2")) to.text_2 = text_reader(from, "_2", file);
+    const JsonObject denoiser = from.object("denoiser");
+    const std::string empty = denoiser.text("empty_negative_prompt", "encoded");
+    if (empty != "encoded" && empty != "zeros")
+      throw FormatError("unknown value", {file, denoiser.path("empty_negative_prompt"), "encoded or zeros", empty});
+    to.zero_empty_negative = empty == "zeros";
+  }
+
+  static void picture_parts(const JsonObject& from, Parts& to, const std::string& file) {
+    from.allow_only({"image_encoder", "denoiser", "schedulers", "decoders", "encoders"});
+    if (!from.has("image_encoder")) return;
+    const JsonObject encoder = from.object("image_encoder");
+    to.image_encoder = inside(encoder.text("file"), file, encoder.path("file"));
+    to.image_encoder_size = encoder.integer("size", 1);
+    if (const auto outputs = encoder.texts("outputs"); outputs != std::vector<std::string>{"encoder_hidden_states"})
+      throw FormatError("unusable outputs", {file, encoder.path("outputs"), "encoder_hidden_states",
+                                             outputs.empty() ? "nothing" : outputs.front() + ", …"});
+  }
+
+  static void sampling_parts(const JsonObject& from, Parts& to, const std::string& file) {
+    const JsonObject denoiser = from.object("denoiser");
+    to.denoiser = inside(denoiser.text("file"), file, denoiser.path("file"));
+    to.denoiser_inputs = denoiser.texts("inputs");
+    to.denoiser_space = denoiser.text("space");
+    to.size_multiple = denoiser.has("size_multiple") ? denoiser.integer("size_multiple", 1) : 1;
+    const JsonObject schedulers = from.object("schedulers");
+    for (const std::string& name : schedulers.keys()) {
+      const JsonObject entry = schedulers.object(name);
+      to.schedulers[name] = inside(entry.text("file"), file, entry.path("file"));
+    }
+  }
+
+  static TextToImageOptions defaults(const JsonObject& from) {
+    from.allow_only({"width", "height", "steps", "cfg_scale", "sampling_method", "decoder", "encoder", "strength"});
+    TextToImageOptions to;
+    to.width = from.integer("width", 1);
+    to.height = from.integer("height", 1);
+    to.steps = from.integer("steps", 1);
+    to.cfg_scale = from.number("cfg_scale");
+    to.sampling_method = from.text("sampling_method");
+    if (from.has("strength")) to.strength = from.number("strength");
+    return to;
+  }
+
+  static VideoDefaults video_defaults(const JsonObject& from) {
+    from.allow_only({"width", "height", "video_frames", "fps", "motion_bucket", "noise_aug", "steps", "min_cfg",
+                     "max_cfg", "decode_chunk", "sampling_method", "decoder", "encoder"});
+    VideoDefaults to;
+    to.width = from.integer("width", 1);
+    to.height = from.integer("height", 1);
+    to.options.frames = from.integer("video_frames", 1);
+    to.options.fps = from.integer("fps", 1);
+    to.options.motion_bucket = from.integer("motion_bucket", 0);
+    to.options.noise_aug = from.number("noise_aug");
+    to.options.steps = from.integer("steps", 1);
+    to.options.min_cfg = from.number("min_cfg");
+    to.options.max_cfg = from.number("max_cfg");
+    if (from.has("decode_chunk")) to.options.decode_chunk = from.integer("decode_chunk", 0);
+    to.options.sampling_method = from.text("sampling_method");
+    return to;
+  }
+};
+
+const char* to_string(ModelKind kind) {
+  return kind == ModelKind::text_to_image ? "text-to-image" : "image-to-video";
+}
+
 ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
     throw FileError("no model package", {folder.string(), "", "a folder with model.json", "no such folder"});
@@ -105,39 +194,17 @@ ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
   package.folder_ = folder;
   package.name_ = root.text("name");
   package.licence_ = root.text("licence");
-  if (root.text("kind") != "text-to-image")
-    throw UnsupportedError("another kind of model", {file, "kind", "text-to-image", root.text("kind")});
+  package.kind_ = Reading::kind_of(root.text("kind"), file);
+  const bool makes_clips = package.kind_ == ModelKind::image_to_video;
   package.spaces_ = read_spaces(root.object("latent_spaces"));
 
   const JsonObject all_parts = root.object("parts");
-  all_parts.allow_only(
-      {"tokenizer", "text_encoder", "tokenizer_2", "text_encoder_2", "denoiser", "schedulers", "decoders", "encoders"});
   auto parts = std::make_shared<Parts>();
-  const auto read_reader = [&](const std::string& number) {
-    const JsonObject tokenizer = all_parts.object("tokenizer" + number);
-    if (tokenizer.text("type") != "clip_bpe")
-      throw UnsupportedError("another tokenizer", {file, tokenizer.path("type"), "clip_bpe", tokenizer.text("type")});
-    const JsonObject encoder = all_parts.object("text_encoder" + number);
-    return Parts::Reader{inside(tokenizer.text("folder"), file, tokenizer.path("folder")),
-                         tokenizer.integer("max_length", 2), inside(encoder.text("file"), file, encoder.path("file")),
-                         encoder.texts("outputs")};
-  };
-  parts->text = read_reader("");
-  if (all_parts.has("tokenizer_2") || all_parts.has("text_encoder_2")) parts->text_2 = read_reader("_2");
-  const JsonObject denoiser = all_parts.object("denoiser");
-  const std::string empty = denoiser.text("empty_negative_prompt", "encoded");
-  if (empty != "encoded" && empty != "zeros")
-    throw FormatError("unknown value", {file, denoiser.path("empty_negative_prompt"), "encoded or zeros", empty});
-  parts->zero_empty_negative = empty == "zeros";
-  parts->denoiser = inside(denoiser.text("file"), file, denoiser.path("file"));
-  parts->denoiser_inputs = denoiser.texts("inputs");
-  parts->denoiser_space = denoiser.text("space");
-  parts->size_multiple = denoiser.has("size_multiple") ? denoiser.integer("size_multiple", 1) : 1;
-  const JsonObject schedulers = all_parts.object("schedulers");
-  for (const std::string& name : schedulers.keys()) {
-    const JsonObject entry = schedulers.object(name);
-    parts->schedulers[name] = inside(entry.text("file"), file, entry.path("file"));
-  }
+  if (makes_clips)
+    Reading::picture_parts(all_parts, *parts, file);
+  else
+    Reading::text_parts(all_parts, *parts, file);
+  Reading::sampling_parts(all_parts, *parts, file);
   package.decoders_ = read_networks(all_parts.object("decoders"), package.spaces_, file);
   if (all_parts.has("encoders")) package.encoders_ = read_networks(all_parts.object("encoders"), package.spaces_, file);
 
@@ -158,13 +225,10 @@ ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
   }
 
   const JsonObject defaults = root.object("defaults");
-  defaults.allow_only({"width", "height", "steps", "cfg_scale", "sampling_method", "decoder", "encoder", "strength"});
-  package.defaults_.width = defaults.integer("width", 1);
-  package.defaults_.height = defaults.integer("height", 1);
-  package.defaults_.steps = defaults.integer("steps", 1);
-  package.defaults_.cfg_scale = defaults.number("cfg_scale");
-  package.defaults_.sampling_method = defaults.text("sampling_method");
-  if (defaults.has("strength")) package.defaults_.strength = defaults.number("strength");
+  if (makes_clips)
+    package.video_defaults_ = Reading::video_defaults(defaults);
+  else
+    package.defaults_ = Reading::defaults(defaults);
   package.default_decoder_ = defaults.text("decoder");
   package.default_encoder_ = defaults.text("encoder", "");
   package.parts_ = std::move(parts);
@@ -176,7 +240,7 @@ ModelPackage ModelPackage::open(const std::filesystem::path& folder) {
   require(package.spaces_, package.parts_->denoiser_space, "parts.denoiser.space", "one of latent_spaces");
   require(package.decoders_, package.default_decoder_, "defaults.decoder", "one of parts.decoders");
   require(package.encoders_, package.default_encoder_, "defaults.encoder", "one of parts.encoders");
-  require(package.parts_->schedulers, package.defaults_.sampling_method, "defaults.sampling_method",
+  require(package.parts_->schedulers, defaults.text("sampling_method"), "defaults.sampling_method",
           "one of parts.schedulers");
   return package;
 }
@@ -205,7 +269,24 @@ void ModelPackage::verify() const {
   for (const auto& [path, record] : files_) verified(path);
 }
 
+void ModelPackage::require_kind(ModelKind kind) const {
+  if (kind_ != kind)
+    throw UnsupportedError("another kind of model",
+                           {(folder_ / "model.json").string(), "kind", to_string(kind), to_string(kind_)});
+}
+
+const TextToImageOptions& ModelPackage::defaults() const {
+  require_kind(ModelKind::text_to_image);
+  return defaults_;
+}
+
+const VideoDefaults& ModelPackage::video_defaults() const {
+  require_kind(ModelKind::image_to_video);
+  return video_defaults_;
+}
+
 TextToImageParts ModelPackage::load_parts(DType denoiser) const {
+  require_kind(ModelKind::text_to_image);
   const auto load_tokenizer = [this](const Parts::Reader& reader) {
     for (const auto& [path, record] : files_)
       if (path.starts_with(reader.tokenizer_folder + "/")) verified(path);
@@ -215,13 +296,24 @@ TextToImageParts ModelPackage::load_parts(DType denoiser) const {
     return load_text_encoder(verified(reader.encoder), reader.outputs);
   };
   TextToImageParts parts;
-  parts.tokenizer = load_tokenizer(parts_->text);
-  parts.text_encoder = load_encoder(parts_->text);
+  parts.tokenizer = load_tokenizer(*parts_->text);
+  parts.text_encoder = load_encoder(*parts_->text);
   if (parts_->text_2) {
     parts.tokenizer_2 = load_tokenizer(*parts_->text_2);
     parts.text_encoder_2 = load_encoder(*parts_->text_2);
   }
   parts.zero_empty_negative = parts_->zero_empty_negative;
+  parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple, denoiser);
+  for (const auto& [name, path] : parts_->schedulers) parts.schedulers[name] = load_scheduler(verified(path));
+  parts.latent_space = parts_->denoiser_space;
+  return parts;
+}
+
+ImageToVideoParts ModelPackage::load_video_parts(DType denoiser) const {
+  require_kind(ModelKind::image_to_video);
+  ImageToVideoParts parts;
+  if (!parts_->image_encoder.empty())
+    parts.image_encoder = load_image_encoder(verified(parts_->image_encoder), parts_->image_encoder_size);
   parts.denoiser = load_denoiser(verified(parts_->denoiser), parts_->denoiser_inputs, parts_->size_multiple, denoiser);
   for (const auto& [name, path] : parts_->schedulers) parts.schedulers[name] = load_scheduler(verified(path));
   parts.latent_space = parts_->denoiser_space;

@@ -11,7 +11,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <algorithm>
 #include <array>
 #include <fstream>
 #include <mutex>
@@ -216,6 +215,28 @@ class TorchScriptTextEncoder final : public TextEncoder {
   torch::jit::Module module_;
 };
 
+class TorchScriptImageEncoder final : public ImageEncoder {
+ public:
+  TorchScriptImageEncoder(const std::filesystem::path& file, int64_t size)
+      : file_(file.string()), size_(size), module_(load_module(file)) {
+    require_method(module_, "forward", 1, file);
+  }
+
+  int64_t size() const override { return size_; }
+  at::Tensor encode(const at::Tensor& pictures) const override {
+    const auto seen = require_tensor(call(module_.get_method("forward"), {pictures}, file_), file_, "forward");
+    if (seen.dim() != 3 || seen.size(0) != pictures.size(0))
+      throw TensorError("unusable output",
+                        {file_, "forward", "[" + std::to_string(pictures.size(0)) + ", L, D]", c10::str(seen.sizes())});
+    return seen.to(at::kFloat);
+  }
+
+ private:
+  std::string file_;
+  int64_t size_;
+  torch::jit::Module module_;
+};
+
 class TorchScriptSchedulerRun final : public SchedulerRun {
  public:
   TorchScriptSchedulerRun(torch::jit::Module module, std::string file, int64_t steps, double strength)
@@ -312,6 +333,10 @@ std::shared_ptr<const Denoiser> load_denoiser(const std::filesystem::path& file,
 std::shared_ptr<const TextEncoder> load_text_encoder(const std::filesystem::path& file,
                                                      std::vector<std::string> outputs) {
   return std::make_shared<TorchScriptTextEncoder>(file, std::move(outputs));
+}
+
+std::shared_ptr<const ImageEncoder> load_image_encoder(const std::filesystem::path& file, int64_t size) {
+  return std::make_shared<TorchScriptImageEncoder>(file, size);
 }
 
 std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& file) {

@@ -59,7 +59,7 @@ Conditioning ImageToVideo::condition(const ImageToVideoOptions& options, bool gu
   if (parts_.image_encoder) {
     const auto small = resize_for_image_encoder(options.image.to(at::kFloat), parts_.image_encoder->size());
     const auto shown = parts_.image_encoder->encode(small.unsqueeze(0));
-    conditioning["encoder_hidden_states"] = behind_zeros(shown.unsqueeze(1), guided);
+    conditioning["encoder_hidden_states"] = behind_zeros(shown, guided);
   }
   return conditioning;
 }

@@ -22,7 +22,7 @@ class FakeImageEncoder final : public ImageEncoder {
   int64_t size() const override { return 16; }
   at::Tensor encode(const at::Tensor& pictures) const override {
     last_input = pictures;
-    return pictures.mean({2, 3});
+    return pictures.mean({2, 3}).unsqueeze(1);
   }
   mutable at::Tensor last_input;
 };
