@@ -54,7 +54,8 @@ struct ClipStepProgress {
 
 struct ImageToVideoCallbacks {
   std::function<void(const ClipStepProgress&)> step;
-  TileProgress frames;  ///< frames decoded, of all
+  TileProgress frames;   ///< frames decoded, of all
+  OpenWiderClips wider;  ///< see temporal_decoder.hpp
 };
 
 struct ImageToVideoResult {

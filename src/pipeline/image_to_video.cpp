@@ -113,9 +113,13 @@ ImageToVideoResult ImageToVideo::denoise(const ImageToVideoOptions& options, con
 void ImageToVideo::decode(ImageToVideoResult& result, const ImageToVideoOptions& options, const FrameSink& sink,
                           const ImageToVideoCallbacks& callbacks, std::stop_token stop) const {
   Stopwatch watch;
-  decode_clip(
-      *parts_.decoder, result.latents[0],
-      {.kind = LatentKind::diffusion, .chunk = options.decode_chunk, .progress = callbacks.frames, .stop = stop}, sink);
+  decode_clip(*parts_.decoder, result.latents[0],
+              {.kind = LatentKind::diffusion,
+               .chunk = options.decode_chunk,
+               .wider = callbacks.wider,
+               .progress = callbacks.frames,
+               .stop = stop},
+              sink);
   result.timings.add("decode", watch.ms());
   result.timings.peak_bytes = peak_resident_bytes();
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/media/image_io.hpp>
+#include <lightswitch/media/video_io.hpp>
 #include <lightswitch/temporal_decoder.hpp>
 #include <lightswitch/weights.hpp>
 
@@ -256,25 +257,92 @@ class DecodeClipsOfPictures : public DecodeClips {
   }
 };
 
-TEST_F(DecodeClipsOfPictures, ClipsAreRefusedWithTheFix) {
-  for (const auto& chunk : {std::vector<std::string>{}, {"--decode-chunk", "0"}, {"--decode-chunk", "2"}}) {
-    const CommandRun run = decode(chunk);
-    EXPECT_EQ(run.code, 1);
-    EXPECT_TRUE(contains(run.err, "--decode-chunk 1 decodes every frame alone")) << run.err;
-    EXPECT_TRUE(contains(run.err, "found [2, 4, 3, 2, 2]")) << run.err;
-  }
-  EXPECT_TRUE(names_in(folder_ / "frames").empty());
-}
-
-TEST_F(DecodeClipsOfPictures, ChunksOfOneDecodeEveryFrameAlone) {
-  const CommandRun run = decode({"--decode-chunk", "1", "--max-memory", "2G"});
+TEST_F(DecodeClipsOfPictures, EveryFrameIsDecodedAlone) {
+  const CommandRun run = decode({"--max-memory", "2G", "--json", "-"});
   ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(contains(run.err, "every frame is decoded alone")) << run.err;
+  EXPECT_EQ(testing::json_of(run)["clips"]["chunk"], 1);
   EXPECT_EQ(names_in(folder_ / "frames").size(), 6u);
   const at::Tensor fifth = frame(4);
   content_.latents = content_.latents[1].select(1, 1).unsqueeze(0).contiguous();
   save();
   ASSERT_EQ(decode().code, 0);
   EXPECT_TRUE(close(frame(0), fifth, 0)) << "the second frame of the second clip";
+}
+
+/// One clip of five frames, 15x13 pixels once they are cut.
+class DecodeToVideo : public DecodeClipsOfPictures {
+ protected:
+  DecodeToVideo() {
+    content_.latents = testing::random_tensor({1, 4, 5, 2, 2}, 5);
+    content_.width = 15;
+    content_.height = 13;
+    content_.fps = 30000.0 / 1001;
+    save();
+  }
+  CommandRun to(const std::string& name, const std::vector<std::string>& more = {}, std::stop_token stop = {}) {
+    std::vector<std::string> all{
+        "decode", at("z.safetensors"), "--decoder", at("model.safetensors") + ",dtype=fp32", "-o", at(name)};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_command(all, std::move(stop));
+  }
+};
+
+TEST_F(DecodeToVideo, HasTheFramesTheRateAndTheSize) {
+  ASSERT_EQ(decode().code, 0);
+  for (const char* name : {"a.y4m", "a.mp4"}) {
+    const CommandRun run = to(name, {"--json", "-"});
+    ASSERT_EQ(run.code, 0) << run.err;
+    EXPECT_EQ(testing::json_of(run)["outputs"], std::vector<std::string>{at(name)});
+    const auto reader = open_video(folder_ / name);
+    EXPECT_NEAR(reader->info().fps, 29.97, 1e-3);
+    const at::Tensor frames = reader->read(10);
+    ASSERT_EQ(frames.sizes(), at::IntArrayRef({5, 3, 13, 15}));
+    if (std::string(name) == "a.y4m") {
+      for (int64_t i = 0; i < 5; ++i) EXPECT_TRUE(close(frames[i], frame(i), 2.5 / 255)) << i;
+    }
+  }
+}
+
+TEST_F(DecodeToVideo, PicturesAreItsFrames) {
+  content_.latents = content_.latents[0].transpose(0, 1).contiguous();
+  content_.fps.reset();
+  save();
+  const CommandRun none = to("a.y4m");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_TRUE(contains(none.err, "--fps N")) << none.err;
+  ASSERT_EQ(to("a.y4m", {"--fps", "12"}).code, 0);
+  EXPECT_EQ(open_video(folder_ / "a.y4m")->info().fps, 12);
+  EXPECT_EQ(open_video(folder_ / "a.y4m")->read(10).size(0), 5);
+}
+
+TEST_F(DecodeToVideo, HoldsOneClip) {
+  content_.latents = testing::random_tensor({2, 4, 3, 2, 2}, 5);
+  save();
+  const CommandRun run = to("a.mp4");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "a video file holds one clip")) << run.err;
+  EXPECT_EQ(to("a.avi").code, 2);
+  EXPECT_EQ(to("a.mp4", {"--fps", "0"}).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
+}
+
+TEST_F(DecodeToVideo, AStopKeepsTheFramesThatAreThere) {
+  content_.latents = testing::random_tensor({1, 4, 400, 8, 8}, 5);
+  save();
+  std::stop_source source;
+  const std::jthread stopper([&] {  // once the first frames must be there
+    while (names_in(folder_.path()).size() < 4) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    source.request_stop();
+  });
+  const CommandRun run = to("a.y4m", {}, source.get_token());
+  ASSERT_EQ(run.code, 130) << run.err;
+  EXPECT_TRUE(contains(run.err, "a.partial.y4m")) << run.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.y4m"));
+  const int64_t kept = open_video(folder_ / "a.partial.y4m")->read(400).size(0);
+  EXPECT_GT(kept, 0);
+  EXPECT_LT(kept, 400);
 }
 
 }  // namespace

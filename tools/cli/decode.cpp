@@ -37,15 +37,18 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
   command
       ->add_option("--decode-chunk", to->chunk,
                    "Latents of a clip that are decoded at once, 0 for all (default: 0). Files of pictures are then "
-                   "taken for the frames of one clip; a decoder of pictures takes clips with 1 alone")
+                   "taken for the frames of one clip")
       ->type_name("N")
       ->group("Decoder");
   add_strict_dtype_option(*command, to->strict_dtype);
+  command->add_option("--fps", to->fps, "Frame rate of a video file (default: that of the latents)")
+      ->type_name("X")
+      ->group("Output");
   command
       ->add_option("-o,--output", to->output,
                    "Picture file: .png .jpg .jpeg .webp .ppm, or .pfm .npy for floats. With several pictures %04d "
                    "becomes the index, from 0; without it they are called NAME.png, NAME_2.png, …; in a folder that "
-                   "exists 0000.png, 0001.png, …")
+                   "exists 0000.png, 0001.png, … Video file for all frames of a clip: .mp4 or .y4m")
       ->type_name("FILE")
       ->required()
       ->group("Output");
@@ -56,7 +59,7 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
       "Examples:\n"
       "  lightswitch decode house.safetensors --decoder vae -o house-full.png\n"
       "  lightswitch decode house.safetensors --decoder tae --repeat 5 --json - -o house-light.png\n"
-      "  lightswitch decode clip.safetensors --decoder svd-vae --decode-chunk 8 -o frame-%04d.png");
+      "  lightswitch decode clip.safetensors --decoder svd-vae --decode-chunk 8 -o clip.mp4");
   command->callback([to, &job] { job = [to](Session& session) { decode_file(*to, session); }; });
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/frame_target.hpp"
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
 #include "cli/picture_input.hpp"
@@ -32,32 +33,37 @@ void check(const DecodeArguments& arguments) {
   if (!arguments.decoder.empty()) parse_spec(arguments.decoder);
   arguments.tiling.checked();
   checked_kind(arguments.kind);
-}
-
-/// [N, C, T, h, w] as one picture a latent: [N * T, C, h, w].
-at::Tensor frames_as_pictures(const at::Tensor& clips) {
-  return clips.transpose(1, 2).flatten(0, 1);
+  if (arguments.fps && !(*arguments.fps > 0 && *arguments.fps <= 1000))
+    throw UsageError("out of range", {"", "--fps", "above 0, at most 1000", std::to_string(*arguments.fps)});
+  if (is_video_name(arguments.output))
+    check_video_target(arguments.output);
+  else
+    check_picture_target(picture_pattern(arguments.output));
 }
 
 class DecodeJob {
  public:
   DecodeJob(const DecodeArguments& arguments, Session& session)
-      : arguments_(arguments),
-        session_(session),
-        networks_(session, arguments.model),
-        pattern_(picture_pattern(arguments.output)) {
-    check_picture_target(pattern_);
+      : arguments_(arguments), session_(session), networks_(session, arguments.model) {
     report_.command = "decode";
     report_.network = arguments.decoder;
   }
 
   void run() {
-    file_ = read_latents(arguments_.latents, checked_kind(arguments_.kind), arguments_.scaling_factor);
+    file_ = read_latents(arguments_.latents, checked_kind(arguments_.kind), arguments_.scaling_factor, is_long());
     report_.seed = file_.seed;
-    if (holds_clips())
-      decode_clips();
-    else
-      decode_pictures();
+    arrange();
+    try {
+      if (file_.latents.dim() == 5 && networks_.decodes_clips(report_.network))
+        decode_clips();
+      else
+        decode_pictures();
+      target_->finish();
+    } catch (...) {
+      if (target_) target_->abandon();
+      throw;
+    }
+    report_.outputs = target_->outputs();
     report_.timings.add("encode_file", written_ms_);
     report_.timings.peak_bytes = peak_resident_bytes();
     write_json(to_json(report_, session_.common()), session_);
@@ -65,22 +71,26 @@ class DecodeJob {
   }
 
  private:
-  /// Brings the latents into the form [N, C, T, h, w] where they are clips that a decoder of clips will have.
-  bool holds_clips() {
+  bool writes_video() const { return is_video_name(arguments_.output); }
+
+  /// Latents that are better left in their file.
+  bool is_long() const {
+    std::error_code code;
+    const auto bytes = std::filesystem::file_size(arguments_.latents, code);
+    return !code && bytes > (uint64_t{1} << 28);
+  }
+
+  /// Pictures are one clip where chunks or a video file are asked for: [N, C, h, w] becomes [1, C, N, h, w].
+  void arrange() {
     at::Tensor& latents = file_.latents;
-    if (arguments_.chunk && latents.dim() == 4) latents = latents.transpose(0, 1).unsqueeze(0);
-    if (latents.dim() != 5) {
-      if (arguments_.chunk)
-        throw UnsupportedError("codebook indices are decoded as pictures",
-                               {arguments_.latents, "--decode-chunk", "latents", "indices"});
-      return false;
-    }
-    if (networks_.decodes_clips(report_.network)) return true;
-    if (arguments_.chunk != 1)
-      throw UnsupportedError("this decoder knows pictures, not clips; --decode-chunk 1 decodes every frame alone",
-                             {arguments_.latents, "latents", "[N, C, h, w]", c10::str(latents.sizes())});
-    latents = frames_as_pictures(latents);
-    return false;
+    if (latents.dim() == 4 && (arguments_.chunk || writes_video())) latents = latents.transpose(0, 1).unsqueeze(0);
+    if (latents.dim() == 3 && (arguments_.chunk || writes_video()))
+      throw UnsupportedError(
+          "codebook indices are decoded as pictures",
+          {arguments_.latents, arguments_.chunk ? "--decode-chunk" : "--output", "latents", "indices"});
+    if (writes_video() && latents.size(0) != 1)
+      throw UnsupportedError("a video file holds one clip; a folder takes the frames of all",
+                             {arguments_.latents, "latents", "[1, C, T, h, w]", c10::str(latents.sizes())});
   }
 
   void loaded(const LatentSpec& spec) {
@@ -89,27 +99,46 @@ class DecodeJob {
     session_.check_stop();
   }
 
+  /// One after the other, so that no more than one has to fit into memory.
   void decode_pictures() {
-    const auto decoder = networks_.decoder(report_.network);
+    auto decoder = networks_.decoder(report_.network);
     report_.info = decoder->info();
+    at::Tensor latents = file_.latents;
+    if (latents.dim() == 5) {
+      session_.note("this decoder knows pictures: every frame is decoded alone");
+      report_.clips = {latents.size(0), latents.size(2), 1, false};
+      latents = latents.transpose(1, 2).flatten(0, 1);
+    }
     DecodeOptions options;
     options.kind = file_.kind;
-    tell_tiles(report_, arguments_.tiling.fitted(*decoder, file_.latents.size(-2), file_.latents.size(-1)),
-               decoder->spec(), session_);
+    tell_tiles(report_, arguments_.tiling.fitted(*decoder, latents.size(-2), latents.size(-1)), decoder->spec(),
+               session_);
     loaded(decoder->spec());
-    if (!arguments_.strict_dtype) options.wider = networks_.in_fp32(report_.network, report_.info);
+    const OpenWider reopen = networks_.in_fp32(report_.network, report_.info);
+    if (!arguments_.strict_dtype)  // one picture that overflows is enough: the others take the wider decoder at once
+      options.wider = [&](const NumericError& error) {
+        auto wider = reopen(error);
+        if (wider) decoder = wider;
+        return wider;
+      };
     options.smaller = in_smaller_tiles(report_, decoder->spec(), session_);
     options.stop = session_.stop();
-    options.progress = [this](int64_t done, int64_t total) { session_.progress().update("decode", done, total); };
-    at::Tensor pictures;
-    for (int64_t i = 0; i < arguments_.repeat; ++i) {
-      const Stopwatch watch;
-      options.tiles = report_.tiles;
-      pictures = decode(*decoder, file_.latents, options);
-      report_.timings.repeat("decode", watch.ms());
+    const int64_t count = latents.size(0);
+    open_target(count);
+    for (int64_t repeat = 0; repeat < arguments_.repeat; ++repeat) {
+      double ms = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        options.progress = [&](int64_t done, int64_t total) {
+          session_.progress().update("decode", i * total + done, count * total);
+        };
+        options.tiles = report_.tiles;
+        const Stopwatch watch;
+        const at::Tensor picture = decode(*std::shared_ptr(decoder), latents.slice(0, i, i + 1), options);
+        ms += watch.ms();
+        if (repeat + 1 == arguments_.repeat) write(picture);
+      }
+      report_.timings.repeat("decode", ms);
     }
-    names_ = output_names(pattern_, pictures.size(0));
-    write(pictures);
   }
 
   void decode_clips() {
@@ -125,7 +154,7 @@ class DecodeJob {
       session_.note("chunks of " + std::to_string(chunk) + " of " + std::to_string(latents) +
                     " latents: frames of other chunks are not seen, so they depend on this number");
     loaded(decoder->spec());
-    names_ = output_names(pattern_, clips * frames);
+    open_target(clips * frames);
     for (int64_t i = 0; i < arguments_.repeat; ++i) decode_clips_once(*decoder, i + 1 == arguments_.repeat);
   }
 
@@ -142,53 +171,52 @@ class DecodeJob {
       options.progress = [&](int64_t done, int64_t total) {
         session_.progress().update("decode", i * total + done, report_.clips->clips * total);
       };
-      try {
-        decode_clip(decoder, file_.latents[i], options, [&](const at::Tensor& frames) {
-          if (writes) write(frames);
-        });
-      } catch (const Error&) {
-        if (!report_.outputs.empty())
-          session_.warn("only " + std::to_string(report_.outputs.size()) + " of " + std::to_string(names_.size()) +
-                        " frames are written");
-        throw;
-      }
+      decode_clip(decoder, file_.latents[i], options, [&](const at::Tensor& frames) {
+        if (writes) write(frames);
+      });
     }
     report_.timings.repeat("decode", watch.ms() - (written_ms_ - written_before));
   }
 
-  /// What made the picture; of frames without the times, which are not known before the last of them.
-  ImageText metadata() const {
+  /// What made the picture. Times are left out where they are not known before the last of several.
+  ImageText metadata(bool with_times) const {
     nlohmann::ordered_json json = to_json(report_, session_.common());
     json.erase("outputs");
-    if (report_.clips)
+    if (!with_times)
       for (const char* time : {"stages", "decode_share", "peak_bytes"}) json.erase(time);
     if (!file_.prompt.empty()) json["prompt"] = file_.prompt;
     if (!file_.model.empty()) json["model"] = file_.model;
     return {{"lightswitch", dump_json(json)}};
   }
 
-  /// The next ones of all.
+  void open_target(int64_t frames) {
+    if (writes_video()) {
+      target_ = video_target(arguments_.output, frame_rate(), frames, session_);
+      return;
+    }
+    std::function<ImageText()> text;
+    if (!arguments_.disable_image_metadata) text = [this, frames] { return metadata(frames == 1); };
+    target_ = picture_target(output_names(picture_pattern(arguments_.output), frames), std::move(text), session_);
+  }
+
+  double frame_rate() const {
+    if (arguments_.fps) return *arguments_.fps;
+    if (file_.fps) return *file_.fps;
+    throw OptionError("the latents have no frame rate", {arguments_.latents, "fps", "--fps N with them", "none"});
+  }
+
   void write(const at::Tensor& padded) {
     const Stopwatch watch;
-    const at::Tensor pictures = without_padding(padded, file_);
-    for (int64_t i = 0; i < pictures.size(0); ++i) {
-      const auto& name = names_.at(report_.outputs.size());
-      ImageWriteOptions how;
-      if (name.extension() == ".png" && !arguments_.disable_image_metadata) how.text = metadata();
-      write_image(name, pictures[i], how);
-      report_.outputs.push_back(name.string());
-      session_.note("wrote " + name.string());
-    }
+    target_->write(without_padding(padded, file_));
     written_ms_ += watch.ms();
   }
 
   const DecodeArguments& arguments_;
   Session& session_;
   NetworkLookup networks_;
-  std::string pattern_;
   Stopwatch load_watch_;
   LatentFile file_;
-  std::vector<std::filesystem::path> names_;
+  std::unique_ptr<FrameTarget> target_;
   RunReport report_;
   double written_ms_ = 0;
 };

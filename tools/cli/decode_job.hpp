@@ -17,13 +17,15 @@ struct DecodeArguments {
   int64_t repeat = 1;
   TilingOptions tiling;
   std::optional<int64_t> chunk;  ///< latents of a clip that are decoded at once; 0: all of them
+  std::optional<double> fps;     ///< of a video file; the latents' own otherwise
   bool strict_dtype = false;
   bool disable_image_metadata = false;
   std::string output;
 };
 
-/// Decodes a latent file into picture files: the pictures of [N, C, h, w], the frames of the clips [N, C, T, h, w], one
-/// clip after the other, or of the one clip that [N, C, h, w] is when chunk is given.
+/// Decodes a latent file: the pictures of [N, C, h, w], or the frames of the clips [N, C, T, h, w], one clip after the
+/// other. [N, C, h, w] are one clip when chunk is given or a video file is written. Decoders of pictures decode the
+/// frames of clips one by one.
 /// @throws UsageError for what the command line alone shows, else as the library.
 void decode_file(const DecodeArguments& arguments, Session& session);
 
