@@ -17,9 +17,10 @@ from train.decoder import build
 from train.latents import frozen_autoencoder, ready
 from train.projection import fitted
 from train.runs import runs_folder, write_atomically
+from train.vq import VQDecoder, VQModel
 
 
-ORDER = ("vae", "vit", "tae", "proj")
+ORDER = ("vae", "vit", "tae", "vq", "proj")
 
 
 def trained_decoder(run: str) -> tuple[nn.Module, dict] | None:
@@ -32,6 +33,17 @@ def trained_decoder(run: str) -> tuple[nn.Module, dict] | None:
     decoder = build(config)
     decoder.load_state_dict(state["average"])
     return decoder.eval().requires_grad_(False), config
+
+
+def trained_vq(network: type[VQDecoder]) -> VQDecoder | None:
+    """The whole VQModel or its decoder from the averaged weights of `scenes-vq`, None before its first checkpoint."""
+    path = runs_folder() / "scenes-vq" / "checkpoint.pt"
+    if not path.exists():
+        return None
+    state = torch.load(path, weights_only=True)
+    made = network(**json.loads(state["config"])["model"])
+    made.load_state_dict({name: state["average"][name] for name in made.state_dict()})
+    return made.eval().requires_grad_(False)
 
 
 def light_decoder() -> tuple[nn.Module, str]:
@@ -48,6 +60,8 @@ def decoders() -> dict[str, tuple[nn.Module, str, str]]:
         trained = trained_decoder(run)
         if trained:
             found[name] = (trained[0], trained[1]["family"], run)
+    if vq := trained_vq(VQDecoder):
+        found["vq"] = (vq, "vqgan", "scenes-vq")
     found["proj"] = (fitted(), "projection", light_run)
     return dict(sorted(found.items(), key=lambda item: ORDER.index(item[0])))
 
@@ -63,12 +77,15 @@ def command(arguments: list[str]) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     entries, runs = {}, ["scenes-autoencoder"]
     for name, (decoder, family, run) in decoders().items():
-        weights = half(decoder.state_dict(), "" if family == "projection" else "decoder.")
+        weights = half(decoder.state_dict(), "" if family in ("projection", "vqgan") else "decoder.")
         if name == "vit":
             weights |= half(frozen_autoencoder().encoder.state_dict(), "encoder.")
+        if name == "vq":
+            weights |= half(trained_vq(VQModel).state_dict(), "")
         path = options.output / f"{name}.safetensors"
         write_atomically(path, lambda p: save_file(weights, p, {"format": "pt"}))
-        config = {"norm_num_groups": str(decoder.conv_norm_out.num_groups)} if family == "kl" else {}
+        normed = {"kl": lambda: decoder, "vqgan": lambda: decoder.decoder}.get(family)
+        config = {"norm_num_groups": str(normed().conv_norm_out.num_groups)} if normed else {}
         entries[name] = {"file": path.name, "family": family, "config": config}
         runs += [run] if run not in runs else []
         print(f"{path}: {len(weights)} tensors, {path.stat().st_size / 2**20:.2f} MiB")
@@ -81,7 +98,7 @@ def command(arguments: list[str]) -> None:
             "shift_factor": space["shift_factor"],
         },
         "decoders": entries,
-        "encoders": {"vit": {"file": "vit.safetensors", "family": "vit", "config": {}}},
+        "encoders": {name: entries[name] for name in ("vit", "vq") if name in entries},
         "runs": runs,
     }
     folder = runs_folder() / "scenes-export"

@@ -13,10 +13,11 @@ import torch
 from train.judge import load_judge
 from train.runs import CONFIGS, NOTHING, read_config, runs_folder, write_atomically
 from train.text_encoder import load_encoder
-from train.torchscript import SCHEDULERS, ScheduleConfig, file_list, local_paths, save_script, scripted
+from train.torchscript import ScheduleConfig, file_list, local_paths, save_script, scripted
 from train.unet_training import load_unet
 
 SPACE = "scenes"
+SAMPLERS = ("ddim", "euler", "euler_a", "dpm++2m", "lcm")  # PNDM cannot start from a signal-to-noise ratio of zero
 TRAINED_ON = "Scenes drawn by the project's own generator (tools/train/world.py); no other data."
 CARD = Path(__file__).parent / "cards" / "scenes.md"
 HISTORY = CARD.with_suffix(".json")  # what every training of the shipped parts took, on whatever machine it ran
@@ -41,7 +42,7 @@ def write_parts(folder: Path, text: dict, unet: dict, judge: dict) -> None:
         save_half(load_unet(unet), folder / "denoiser.pt")
     if trained_here(judge):
         save_half(load_judge(judge), folder / "judge.pt")
-    for name in SCHEDULERS:
+    for name in SAMPLERS:
         save_script(scripted(name, ScheduleConfig(**unet["schedule"])), folder / "schedulers" / f"{name}.pt")
 
 
@@ -65,7 +66,7 @@ def describe(text: dict, unet: dict, decoders: dict) -> dict:
                 "space": SPACE,
                 "size_multiple": 2 ** (len(unet["model"]["widths"]) - 1),
             },
-            "schedulers": {name: {"file": f"schedulers/{name}.pt"} for name in SCHEDULERS},
+            "schedulers": {name: {"file": f"schedulers/{name}.pt"} for name in SAMPLERS},
             "decoders": {name: {"space": SPACE, **entry} for name, entry in decoders["decoders"].items()},
             "encoders": {name: {"space": SPACE, **entry} for name, entry in decoders["encoders"].items()},
         },
@@ -140,6 +141,17 @@ def scores_table(path: Path) -> str:
     return "\n".join(rows)
 
 
+def codebook_table(path: Path) -> str:
+    """The scores that `scenes-vq` leaves."""
+    scores = json.loads(path.read_text())
+    return (
+        f"`vq` has a codebook of its own and an encoder for it. On {scores['count']} held-out drawings through both halves, "
+        f"from indices: PSNR {scores['psnr']:.2f} dB, SSIM {scores['ssim']:.4f}; {100 * scores['used']:.1f} % of the "
+        f"{scores['entries']:,} entries occur, with a perplexity of {scores['perplexity']:,.0f}. "
+        f"An index is {scores['bits']} bits for 8x8 pixels."
+    )
+
+
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-package", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the package's folder, decoders already in it")
@@ -157,6 +169,7 @@ def command(arguments: list[str]) -> None:
     card = Template(CARD.read_text(encoding="utf-8")).substitute(
         trainings=training_table(history, trained),
         scores=scores_table(runs_folder() / unet["name"] / "scores.json"),
+        codebook=codebook_table(runs_folder() / "scenes-vq" / "scores.json"),
         decoders=table.read_text().strip() if table.exists() else "Not measured yet.",
         steps=unet["sampling"]["steps"], method=unet["sampling"]["method"], cfg_scale=unet["sampling"]["cfg_scale"],
     )  # fmt: skip

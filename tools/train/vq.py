@@ -31,26 +31,40 @@ class Codebook(nn.Module):
         return self.look_up(self.indices(z))
 
 
-class VQModel(nn.Module):
-    """Pictures in -1..1 to raw latents, to indices, and back."""
+def identity(channels: int) -> nn.Conv2d:
+    """A 1x1 convolution that is nothing but a place in the file, until trained."""
+    convolution = nn.Conv2d(channels, channels, 1)
+    nn.init.dirac_(convolution.weight)
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+class VQDecoder(nn.Module):
+    """Raw latents, snapped first, to pictures in -1..1."""
 
     def __init__(self, widths: list[int], groups: int, codes: int, latent_channels: int = 4):
         super().__init__()
-        self.encoder = KLEncoder(widths, groups, latent_channels)
-        self.quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
         self.quantize = Codebook(codes, latent_channels)
-        self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
+        self.post_quant_conv = identity(latent_channels)
         self.decoder = KLDecoder(widths, groups, latent_channels)
-        for same in (self.quant_conv, self.post_quant_conv):  # nothing but a place in the file, until trained
-            nn.init.dirac_(same.weight)
-            nn.init.zeros_(same.bias)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(self.post_quant_conv(self.quantize(z)))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.decode(z)
+
+
+class VQModel(VQDecoder):
+    """Pictures in -1..1 to raw latents, to indices, and back."""
+
+    def __init__(self, widths: list[int], groups: int, codes: int, latent_channels: int = 4):
+        super().__init__(widths, groups, codes, latent_channels)
+        self.encoder = KLEncoder(widths, groups, latent_channels)
+        self.quant_conv = identity(latent_channels)
 
     def encode(self, pictures: Tensor) -> Tensor:
         return self.quant_conv(self.encoder(pictures))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Raw latents, snapped first."""
-        return self.decoder(self.post_quant_conv(self.quantize(z)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.decode(self.encode(pictures))

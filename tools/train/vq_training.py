@@ -1,7 +1,7 @@
 """The small VQGAN of the scenes latent space (`python -m train scenes-vq`).
 
-The codebook is fitted to the frozen latents once; then the decoder learns from snapped stored latents, starting from
-the shipped full decoder, while the encoder learns to give the latents that the frozen one gives.
+The codebook is fitted to the frozen latents once; then the decoder learns from snapped stored latents, while the encoder
+learns to give the latents that the frozen one gives.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from train.decoders_table import HELD_OUT_START, quality
 from train.export import half
 from train.latents import ready, stored_latents
 from train.muon import Muon
-from train.runs import CONFIGS, SHIPPED, Run, half_precision, read_config, write_atomically
-from train.shipped import SCENES, shipped_decoder
+from train.runs import CONFIGS, NOTHING, Run, half_precision, read_config, write_atomically
 from train.vq import VQModel, codebook_use, k_means
 
 
@@ -38,15 +37,16 @@ def fit_codebook(model: VQModel, pictures: int, iterations: int) -> None:
 def scores(model: VQModel, pictures: np.ndarray) -> dict:
     """Reconstruction through the model's own encoder, and how much of the codebook these pictures use."""
     indices = torch.cat([model.quantize.indices(model.encode(to_network(part[None]))) for part in pictures])
-    return quality(copies(model, pictures), pictures, None) | codebook_use(indices, len(model.quantize.embedding.weight))
+    entries = len(model.quantize.embedding.weight)
+    facts = {"entries": entries, "bits": (entries - 1).bit_length()}
+    return quality(copies(model, pictures), pictures, None) | codebook_use(indices, entries) | facts
 
 
 def train(config: dict) -> tuple[VQModel, Run]:
     torch.manual_seed(config["seed"])
     model = VQModel(**config["model"])
-    model.decoder.load_state_dict(shipped_decoder(SCENES / "vae.safetensors"))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    run = Run(config, model, Muon(trained, lr=config["learning_rate"]), SHIPPED)
+    run = Run(config, model, Muon(trained, lr=config["learning_rate"]), NOTHING)
     if not run.step:
         fit_codebook(model, config["codebook_pictures"], config["codebook_iterations"])
         run.average.values["quantize.embedding.weight"].copy_(model.quantize.embedding.weight)
@@ -78,7 +78,7 @@ def train(config: dict) -> tuple[VQModel, Run]:
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-vq", description=__doc__)
     parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_vq.json")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="safetensors file to write, in half precision")
+    parser.add_argument("-o", "--output", type=Path, help="also write a safetensors file, in half precision")
     parser.add_argument("--count", type=int, default=200, help="held-out drawings to score on")
     parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -87,7 +87,8 @@ def command(arguments: list[str]) -> None:
     config = read_config(options.config)
     model, run = train(config | ({"minutes": options.minutes} if options.minutes else {}))
     written = half(model.state_dict(), "")
-    write_atomically(options.output, lambda part: save_file(written, part, {"format": "pt"}))
+    if options.output:
+        write_atomically(options.output, lambda part: save_file(written, part, {"format": "pt"}))
     model.load_state_dict(written)  # the scores are those of the file: a rounded codebook may choose other entries
     result = scores(model, test_pictures(options.count, HELD_OUT_START)[0]) | {"count": options.count}
     write_atomically(run.folder / "scores.json", lambda part: part.write_text(json.dumps(result, indent=1) + "\n"))

@@ -9,8 +9,10 @@ from unittest import mock
 
 import torch
 
-from train.package import check_parts, describe, file_list, save_half, scores_table, training_table, with_checkpoints
+from train.package import SAMPLERS, check_parts, describe, file_list, save_half, scores_table
+from train.package import training_table, with_checkpoints
 from train.runs import CONFIGS, NOTHING, SHIPPED, read_config
+from train.torchscript import ScheduleConfig, scripted
 from train.unet import UNet
 
 DECODERS = {
@@ -114,6 +116,14 @@ class History(unittest.TestCase):
     def test_a_training_from_nothing_makes_the_earlier_ones_void(self) -> None:
         self.checkpoint(NOTHING)
         self.assertEqual(list(with_checkpoints(self.history, ["a"])["a"]), ["2020-01-02 10:00"])
+
+
+class Samplers(unittest.TestCase):
+    def test_each_takes_the_schedule_of_the_denoiser(self) -> None:
+        schedule = ScheduleConfig(**read_config(CONFIGS / "scenes_unet.json")["schedule"])
+        for name in SAMPLERS:
+            with self.subTest(name):
+                self.assertEqual(len(scripted(name, schedule).init(4, 1.0)["timesteps"]), 4)
 
 
 class ShippedModels(unittest.TestCase):
