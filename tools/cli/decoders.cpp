@@ -20,14 +20,23 @@ using Json = nlohmann::ordered_json;
 
 Json describe_decoder(NetworkLookup& networks, const std::string& name, const PackagedNetwork& packaged) {
   std::string spec = name;
-  const auto decoder = networks.decoder(spec);
-  const NetworkInfo& info = decoder->info();
-  const int64_t edge = 512 / decoder->spec().factor;
+  NetworkInfo info;
+  int64_t macs = 0;  // of one picture or frame
+  const auto edge = [](const LatentSpec& latents) { return 512 / latents.factor; };
+  if (networks.decodes_clips(spec)) {
+    const auto decoder = networks.temporal_decoder(spec);
+    info = decoder->info();
+    macs = decoder->macs(1, edge(decoder->spec()), edge(decoder->spec())) / decoder->frames(1);
+  } else {
+    const auto decoder = networks.decoder(spec);
+    info = decoder->info();
+    macs = decoder->macs(edge(decoder->spec()), edge(decoder->spec()));
+  }
   return {{"name", name},
           {"family", info.family},
           {"space", packaged.space},
           {"parameters", info.parameters},
-          {"gmac_512", static_cast<double>(decoder->macs(edge, edge)) / 1e9},
+          {"gmac_512", static_cast<double>(macs) / 1e9},
           {"dtype", to_string(info.dtype)},
           {"configuration", info.configuration},
           {"file", packaged.file.string()}};

@@ -158,24 +158,37 @@ void inspect_package(Json& report, const std::filesystem::path& folder, Session&
   report["type"] = "package";
   note_problem(report, [&] {
     const ModelPackage package = ModelPackage::open(folder);
+    const bool makes_clips = package.kind() == ModelKind::image_to_video;
     report["name"] = package.name();
+    report["kind"] = to_string(package.kind());
     report["licence"] = package.licence();
     for (const auto& [name, spec] : package.latent_spaces()) report["latent_spaces"].push_back(name);
     report["decoders"] = names_and_families(package.decoders());
     report["encoders"] = names_and_families(package.encoders());
     report["sampling_methods"] = package.sampling_methods();
     report["default_decoder"] = package.default_decoder();
-    report["default_size"] = {package.defaults().width, package.defaults().height};
+    report["default_size"] = makes_clips ? Json{package.video_defaults().width, package.video_defaults().height}
+                                         : Json{package.defaults().width, package.defaults().height};
     package.verify();
     session.check_stop();
     const DecoderRegistry registry(builtin_decoder_families());
     for (const auto& [name, network] : package.decoders())
-      note_problem(report,
-                   [&, &source = name] { open_decoder({source, {}}, {.registry = registry, .package = &package}); });
+      note_problem(report, [&, &source = name] {
+        const NetworkContext context{.registry = registry, .package = &package};
+        if (decodes_clips({source, {}}, context))
+          open_temporal_decoder({source, {}}, context);
+        else
+          open_decoder({source, {}}, context);
+      });
     for (const auto& [name, network] : package.encoders())
       note_problem(report,
                    [&, &source = name] { open_encoder({source, {}}, {.registry = registry, .package = &package}); });
-    note_problem(report, [&] { package.load_parts(); });
+    note_problem(report, [&] {
+      if (makes_clips)
+        package.load_video_parts();
+      else
+        package.load_parts();
+    });
   });
 }
 

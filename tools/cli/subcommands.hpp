@@ -9,6 +9,7 @@ namespace lightswitch::cli {
 
 /// Each adds one subcommand whose callback sets `job`.
 void add_image_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_video_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_decode_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_encode_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_compare_command(CLI::App& app, CommonOptions& common, Job& job);

@@ -156,7 +156,7 @@ class Video(InAFolder):
         self.assertEqual(model["kind"], "image-to-video")
         self.assertEqual(set(model["parts"]["schedulers"]), {"euler"})
         self.assertEqual(model["parts"]["decoders"]["vae"]["family"], "svd")
-        self.assertEqual(model["parts"]["image_encoder"]["size"], 32)
+        self.assertEqual(model["parts"]["image_encoder"]["size"], 224)
         self.assertEqual(model["defaults"]["video_frames"], 4)
         state = torch.jit.load(self.folder / "package" / "schedulers" / "euler.pt").init(5, 1.0)
         torch.testing.assert_close(state["sigmas"][[0, 4]], torch.tensor([700.0, 0.002]), rtol=1e-5, atol=0)

@@ -156,8 +156,8 @@ def stable_video(**unet_changes: Any) -> Any:
     )
     eye = CLIPVisionModelWithProjection(
         CLIPVisionConfig(
-            hidden_size=32, projection_dim=TEXT_WIDTH, num_hidden_layers=2, num_attention_heads=4, image_size=32,
-            intermediate_size=37, patch_size=8,
+            hidden_size=32, projection_dim=TEXT_WIDTH, num_hidden_layers=2, num_attention_heads=4, image_size=224,
+            intermediate_size=37, patch_size=32,
         )
     )  # fmt: skip
     sampler = scheduler(
@@ -169,7 +169,7 @@ def stable_video(**unet_changes: Any) -> Any:
         image_encoder=eye.eval(),
         unet=unet_.eval(),
         scheduler=sampler,
-        feature_extractor=CLIPImageProcessor(crop_size=32, size=32),
+        feature_extractor=CLIPImageProcessor(crop_size=224, size=224),
     )
 
 

@@ -1,0 +1,135 @@
+// Stable Video Diffusion, exported by tools/export and run by `lightswitch video`: the same clips as diffusers makes.
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/image_io.hpp>
+#include <lightswitch/media/video_io.hpp>
+#include <lightswitch/weights.hpp>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "cli/command_run.hpp"
+#include "support/errors.hpp"
+#include "support/files.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/tensors.hpp"
+
+namespace lightswitch {
+namespace {
+
+using testing::CommandRun;
+using testing::contains;
+using testing::run_command;
+
+/// Of frames in [0, 1], before they are rounded to levels.
+constexpr double kParity = 2e-3;
+
+/// One export for all tests: it takes half a minute.
+class ExportedClips : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const char* python = std::getenv("LIGHTSWITCH_REFERENCE_PYTHON");
+    if (python == nullptr || *python == '\0') return;
+    folder_ = std::make_unique<testing::TemporaryFolder>();
+    const std::string root = LIGHTSWITCH_SOURCE_DIR;
+    const std::string command = "cd '" + folder_->path().string() + "' && PYTHONPATH='" + root +
+                                "/tests/support:" + root + "/tools/export' '" + python +
+                                "' -W ignore -m reference.clips . > log.txt 2>&1";
+    made_ = std::system(command.c_str()) == 0;
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+  void SetUp() override {
+    if (!folder_) GTEST_SKIP() << "LIGHTSWITCH_REFERENCE_PYTHON does not name a Python with diffusers";
+    ASSERT_TRUE(made_) << testing::read_file(*folder_ / "log.txt");
+  }
+
+  static std::string at(const std::string& name) { return (*folder_ / name).string(); }
+  static CommandRun video(const std::vector<std::string>& more, const std::string& output) {
+    std::vector<std::string> all{"video", "-m", at("package"), "--dtype", "fp32", "-o", at(output)};
+    for (const std::string& argument : more) all.push_back(argument.starts_with("start-") ? at(argument) : argument);
+    return run_command(all);
+  }
+  static std::vector<std::string> first_case() {
+    return nlohmann::json::parse(testing::read_file(*folder_ / "cases.json"))[0]["arguments"];
+  }
+
+  static std::unique_ptr<testing::TemporaryFolder> folder_;
+  static bool made_;
+};
+
+std::unique_ptr<testing::TemporaryFolder> ExportedClips::folder_;
+bool ExportedClips::made_ = false;
+
+TEST_F(ExportedClips, AreTheSameAsDiffusers) {
+  const auto expected = open_weights(*folder_ / "clips.safetensors");
+  const auto cases = nlohmann::json::parse(testing::read_file(*folder_ / "cases.json"));
+  ASSERT_FALSE(cases.empty());
+  double largest = 0;
+  for (const auto& one : cases) {
+    const std::string name = one["name"];
+    SCOPED_TRACE(name);
+    const at::Tensor frames = expected->read(name + ".frames");
+    EXPECT_GT(frames.std().item<double>(), 0.02) << "an empty clip proves nothing";
+    std::vector<std::string> arguments = one["arguments"];
+    arguments.insert(arguments.end(), {"--save-latents", at("z.safetensors")});
+    const CommandRun run = video(arguments, "f-%d.npy");
+    ASSERT_EQ(run.code, 0) << run.err;
+    EXPECT_TRUE(
+        testing::close(read_latents(*folder_ / "z.safetensors").latents, expected->read(name + ".latents"), 1e-2));
+    for (int64_t i = 0; i < frames.size(0); ++i) {
+      const at::Tensor found = read_image(*folder_ / ("f-" + std::to_string(i) + ".npy"));
+      EXPECT_TRUE(testing::close(found, frames[i], kParity)) << "frame " << i;
+      largest = std::max(largest, testing::largest_difference(found, frames[i]));
+    }
+  }
+  RecordProperty("largest_difference", std::to_string(largest));
+}
+
+TEST_F(ExportedClips, FlowIntoAVideoFile) {
+  auto arguments = first_case();
+  arguments.insert(arguments.end(), {"--json", "-"});
+  const CommandRun run = video(arguments, "clip.mp4");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto reader = open_video(*folder_ / "clip.mp4");
+  EXPECT_EQ(reader->info().fps, 7);
+  EXPECT_EQ(reader->info().width, 40);
+  EXPECT_EQ(reader->read(100).size(0), 5);
+  const auto json = testing::json_of(run);
+  EXPECT_EQ(json["command"], "video");
+  EXPECT_EQ(json["clips"]["frames"], 5);
+  EXPECT_EQ(json["decoder"]["family"], "svd");
+  EXPECT_FALSE(std::filesystem::exists(at("clip.mp4.latents.safetensors")));
+}
+
+TEST_F(ExportedClips, RefuseWhatTheyCannotDo) {
+  const auto with = [&](std::vector<std::string> more) {
+    auto arguments = first_case();
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return video(arguments, "bad.mp4");
+  };
+  EXPECT_EQ(with({"--noise-aug", "-1"}).code, 2);
+  EXPECT_EQ(with({"--motion-bucket", "256"}).code, 2);
+  EXPECT_EQ(with({"--sampling-method", "eule"}).code, 1);
+  EXPECT_TRUE(contains(with({"--sampling-method", "eule"}).err, "perhaps euler"));
+  EXPECT_TRUE(contains(run_command({"video", "-m", std::string(LIGHTSWITCH_SOURCE_DIR) + "/models/scenes", "-i",
+                                    at("start-40x24.png"), "-o", at("bad.mp4")})
+                           .err,
+                       "expected image-to-video, found text-to-image"));
+  EXPECT_TRUE(contains(run_command({"image", "-m", at("package"), "-p", "x", "-o", at("bad.png")}).err,
+                       "expected text-to-image, found image-to-video"));
+  EXPECT_FALSE(std::filesystem::exists(at("bad.mp4")));
+}
+
+TEST_F(ExportedClips, AreListedAndInspected) {
+  const CommandRun listed = run_command({"decoders", "-m", at("package"), "--json", "-"});
+  ASSERT_EQ(listed.code, 0) << listed.err;
+  EXPECT_EQ(testing::json_of(listed)["decoders"][0]["family"], "svd");
+  const CommandRun inspected = run_command({"inspect", at("package"), "--json", "-"});
+  ASSERT_EQ(inspected.code, 0) << inspected.err;
+  EXPECT_EQ(testing::json_of(inspected)["kind"], "image-to-video");
+}
+
+}  // namespace
+}  // namespace lightswitch

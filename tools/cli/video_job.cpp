@@ -1,0 +1,199 @@
+#include "cli/video_job.hpp"
+
+#include <ATen/ATen.h>
+#include <lightswitch/error.hpp>
+#include <lightswitch/image_to_video.hpp>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/image_io.hpp>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "cli/frame_target.hpp"
+#include "cli/network_lookup.hpp"
+#include "cli/output_names.hpp"
+#include "cli/picture_input.hpp"
+#include "cli/report.hpp"
+#include "core/stopwatch.hpp"
+
+namespace lightswitch::cli {
+namespace {
+
+/// Puts what was given over `options`; a negative seed becomes a random one.
+void apply(const VideoArguments& arguments, ImageToVideoOptions& options) {
+  if (arguments.frames) options.frames = *arguments.frames;
+  if (arguments.fps) options.fps = *arguments.fps;
+  if (arguments.motion_bucket) options.motion_bucket = *arguments.motion_bucket;
+  if (arguments.noise_aug) options.noise_aug = *arguments.noise_aug;
+  if (arguments.min_cfg) options.min_cfg = *arguments.min_cfg;
+  if (arguments.max_cfg) options.max_cfg = *arguments.max_cfg;
+  if (arguments.steps) options.steps = *arguments.steps;
+  if (arguments.decode_chunk) options.decode_chunk = *arguments.decode_chunk;
+  if (arguments.sampling_method) options.sampling_method = *arguments.sampling_method;
+  if (arguments.seed) options.seed = *arguments.seed >= 0 ? *arguments.seed : std::random_device{}();
+}
+
+/// Mistakes that need no model to be seen, found before one is loaded.
+void check_arguments(const VideoArguments& arguments) {
+  ImageToVideoOptions options;
+  apply(arguments, options);
+  if (arguments.min_cfg && !arguments.max_cfg) options.max_cfg = std::max(options.max_cfg, options.min_cfg);
+  options.image = at::zeros({3, 1, 1});
+  try {
+    options.validate();
+  } catch (const OptionError& error) {
+    throw UsageError(error.what());
+  }
+  for (const std::string& spec : {arguments.decoder, arguments.encoder})
+    if (!spec.empty()) parse_spec(spec);
+  if (is_video_name(arguments.output))
+    check_video_target(arguments.output);
+  else
+    check_picture_target(picture_pattern(arguments.output));
+  if (!arguments.save_latents.empty()) check_folder_of(arguments.save_latents);
+}
+
+/// One run of the pipeline with everything around it.
+class VideoJob {
+ public:
+  VideoJob(const VideoArguments& arguments, Session& session)
+      : arguments_(arguments), session_(session), networks_(session, arguments.model) {}
+
+  void run() {
+    load();
+    ImageToVideoResult result = denoise();
+    const std::filesystem::path latents = keep_latents(result.latents);
+    try {
+      decode(result);
+    } catch (...) {
+      if (target_) target_->abandon();
+      session_.warn("the clip was not finished, but its latents are kept: `lightswitch decode " + latents.string() +
+                    " -o FILE` goes on from there");
+      throw;
+    }
+    if (arguments_.save_latents.empty()) std::filesystem::remove(latents);
+    report_.outputs = target_->outputs();
+    report_.timings.peak_bytes = peak_resident_bytes();
+    write_json(to_json(report_, session_.common()), session_);
+    session_.detail(summarise(report_.timings));
+  }
+
+ private:
+  void load() {
+    const Stopwatch watch;
+    const VideoDefaults& defaults = networks_.package().video_defaults();
+    model_ = networks_.package().name();
+    options_ = defaults.options;
+    apply(arguments_, options_);
+    options_.image = resize_to_cover(read_image(arguments_.init_image), arguments_.height.value_or(defaults.height),
+                                     arguments_.width.value_or(defaults.width));
+    options_.validate();
+    report_.command = "video";
+    report_.seed = options_.seed;
+    report_.network = arguments_.decoder;
+    ImageToVideoParts parts = networks_.package().load_video_parts();
+    session_.check_stop();
+    knows_time_ = networks_.decodes_clips(report_.network);
+    parts.decoder =
+        knows_time_ ? networks_.temporal_decoder(report_.network) : frame_by_frame(networks_.decoder(report_.network));
+    if (!knows_time_) session_.note("this decoder knows pictures: every frame is decoded alone");
+    std::string encoder = arguments_.encoder;
+    parts.encoder = networks_.encoder(encoder);
+    report_.info = parts.decoder->info();
+    const int64_t chunk =
+        options_.decode_chunk == 0 ? options_.frames : std::min(options_.decode_chunk, options_.frames);
+    report_.clips = {1, parts.decoder->frames(options_.frames), chunk, parts.decoder->depends_on_chunks()};
+    pipeline_ = std::make_unique<ImageToVideo>(std::move(parts));
+    report_.timings.add("load", watch.ms());
+    session_.check_stop();
+  }
+
+  ImageToVideoResult denoise() {
+    session_.note("seed " + std::to_string(options_.seed) + ", " + std::to_string(options_.image.size(2)) + "x" +
+                  std::to_string(options_.image.size(1)) + ", " + std::to_string(options_.frames) + " frames, " +
+                  std::to_string(options_.steps) + " steps of " + options_.sampling_method + ", decoder " +
+                  report_.network);
+    callbacks_.step = [this](const ClipStepProgress& progress) {
+      session_.progress().update("denoise", progress.step, progress.steps);
+    };
+    callbacks_.frames = [this](int64_t done, int64_t total) { session_.progress().update("decode", done, total); };
+    if (!arguments_.strict_dtype && knows_time_)
+      callbacks_.wider = networks_.clips_in_fp32(report_.network, report_.info);
+    return pipeline_->denoise(options_, callbacks_, session_.stop());
+  }
+
+  /// Denoising is the costly part: its result is on disk before anything can go wrong in the decoder.
+  std::filesystem::path keep_latents(const at::Tensor& latents) {
+    const std::filesystem::path file =
+        arguments_.save_latents.empty() ? arguments_.output + ".latents.safetensors" : arguments_.save_latents;
+    LatentFile content = latents_of(latents, pipeline_->parts().decoder->spec());
+    content.width = options_.image.size(2);
+    content.height = options_.image.size(1);
+    content.fps = static_cast<double>(options_.fps);
+    content.seed = options_.seed;
+    content.model = networks_.package().name();
+    write_latents(file, content);
+    return file;
+  }
+
+  void decode(ImageToVideoResult& result) {
+    if (is_video_name(arguments_.output)) {
+      target_ = video_target(arguments_.output, static_cast<double>(options_.fps), report_.clips->frames, session_);
+    } else {
+      std::function<ImageText()> text;
+      if (!arguments_.disable_image_metadata) text = [this] { return metadata(); };
+      target_ = picture_target(output_names(picture_pattern(arguments_.output), report_.clips->frames), std::move(text),
+                               session_);
+    }
+    double written_ms = 0;
+    const auto sink = [&](const at::Tensor& frames) {
+      const Stopwatch watch;
+      target_->write(frames);
+      written_ms += watch.ms();
+    };
+    pipeline_->decode(result, options_, sink, callbacks_, session_.stop());
+    const Stopwatch watch;
+    target_->finish();
+    for (const StageTime& stage : result.timings.stages)
+      report_.timings.add(stage.name, stage.ms - (stage.name == "decode" ? written_ms : 0));
+    report_.timings.add("encode_file", written_ms + watch.ms());
+  }
+
+  /// What made the frame; no times, which are not known before the last one.
+  ImageText metadata() const {
+    const nlohmann::ordered_json json{{"version", to_json(report_, session_.common())["version"]},
+                                      {"command", "video"},
+                                      {"model", model_},
+                                      {"decoder", report_.network},
+                                      {"seed", options_.seed},
+                                      {"video_frames", options_.frames},
+                                      {"fps", options_.fps},
+                                      {"motion_bucket", options_.motion_bucket},
+                                      {"noise_aug", options_.noise_aug},
+                                      {"min_cfg", options_.min_cfg},
+                                      {"max_cfg", options_.max_cfg},
+                                      {"steps", options_.steps},
+                                      {"sampling_method", options_.sampling_method}};
+    return {{"lightswitch", dump_json(json)}};
+  }
+
+  const VideoArguments& arguments_;
+  Session& session_;
+  NetworkLookup networks_;
+  ImageToVideoOptions options_;
+  ImageToVideoCallbacks callbacks_;
+  std::unique_ptr<ImageToVideo> pipeline_;
+  std::unique_ptr<FrameTarget> target_;
+  bool knows_time_ = false;
+  std::string model_;
+  RunReport report_;
+};
+
+}  // namespace
+
+void make_video(const VideoArguments& arguments, Session& session) {
+  check_arguments(arguments);
+  VideoJob(arguments, session).run();
+}
+
+}  // namespace lightswitch::cli
