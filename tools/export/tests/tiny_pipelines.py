@@ -152,7 +152,8 @@ def stable_video(**unet_changes: Any) -> Any:
     }  # fmt: skip
     unet_ = UNetSpatioTemporalConditionModel(**config | unet_changes)
     vae_ = AutoencoderKLTemporalDecoder(
-        block_out_channels=(32, 64), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32
+        block_out_channels=(32, 64), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32,
+        layers_per_block=2,
     )
     eye = CLIPVisionModelWithProjection(
         CLIPVisionConfig(
