@@ -180,7 +180,7 @@ class Video(InAFolder):
     def test_the_image_encoder_normalises_as_the_pipeline_does(self) -> None:
         pipeline = tiny.stable_video()
         self.export(pipeline)
-        pixels = torch.rand(1, 3, 32, 32)
+        pixels = torch.rand(1, 3, 224, 224)
         how = {"do_resize": False, "do_center_crop": False, "do_rescale": False, "do_normalize": True}
         with torch.no_grad():
             given = pipeline.feature_extractor(images=pixels, return_tensors="pt", **how).pixel_values
