@@ -76,7 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
         PythonCase{"tiny_temporal", R"({"video": "tiny_temporal", "width": 192, "frames": 3})", "1x4x5"},
         PythonCase{"tiny_temporal_of_one_head", R"({"video": "tiny_temporal", "width": 64, "frames": 5})", "2x3x4"},
         PythonCase{"taesdv", R"({"video": "taesdv", "width": 64, "encoder": true, "frames": 5})", "2x5x4"},
-        // The shapes of the published taehv.pth and taew2_1.pth, taew2_2.pth, taeltx_2.pth, and wide blocks as stable-diffusion.cpp reads.
+        // The shapes of the published taehv.pth and taew2_1.pth, taew2_2.pth, taeltx_2.pth, and wide blocks as
+        // stable-diffusion.cpp reads.
         PythonCase{"taehv", R"({"video": "taehv", "widths": [256, 128, 64, 64], "latent_channels": 16,
                                 "growth": [1, 2, 2], "encoder_width": 64, "shrinking": [2, 2, 1], "frames": 4})",
                    "2x4x3"},

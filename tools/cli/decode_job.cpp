@@ -35,10 +35,7 @@ void check(const DecodeArguments& arguments) {
   checked_kind(arguments.kind);
   if (arguments.fps && !(*arguments.fps > 0 && *arguments.fps <= 1000))
     throw UsageError("out of range", {"", "--fps", "above 0, at most 1000", std::to_string(*arguments.fps)});
-  if (is_video_name(arguments.output))
-    check_video_target(arguments.output);
-  else
-    check_picture_target(picture_pattern(arguments.output));
+  check_frame_target(arguments.output);
 }
 
 class DecodeJob {
@@ -190,13 +187,9 @@ class DecodeJob {
   }
 
   void open_target(int64_t frames) {
-    if (writes_video()) {
-      target_ = video_target(arguments_.output, frame_rate(), frames, session_);
-      return;
-    }
-    std::function<ImageText()> text;
-    if (!arguments_.disable_image_metadata) text = [this, frames] { return metadata(frames == 1); };
-    target_ = picture_target(output_names(picture_pattern(arguments_.output), frames), std::move(text), session_);
+    FrameRequest request{arguments_.output, frames, [this] { return frame_rate(); }, {}};
+    if (!arguments_.disable_image_metadata) request.metadata = [this, frames] { return metadata(frames == 1); };
+    target_ = open_frame_target(request, session_);
   }
 
   double frame_rate() const {

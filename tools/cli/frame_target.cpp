@@ -67,17 +67,16 @@ class Video final : public FrameTarget {
 
 }  // namespace
 
-std::unique_ptr<FrameTarget> picture_target(std::vector<std::filesystem::path> names,
-                                            std::function<ImageText()> metadata, Session& session) {
-  return std::make_unique<Pictures>(std::move(names), std::move(metadata), session);
+std::unique_ptr<FrameTarget> open_frame_target(const FrameRequest& request, Session& session) {
+  if (is_video_name(request.output))
+    return std::make_unique<Video>(request.output, request.fps(), request.frames, session);
+  return std::make_unique<Pictures>(output_names(picture_pattern(request.output), request.frames), request.metadata,
+                                    session);
 }
 
-std::unique_ptr<FrameTarget> video_target(const std::filesystem::path& file, double fps, int64_t frames,
-                                          Session& session) {
-  return std::make_unique<Video>(file, fps, frames, session);
-}
-
-void check_video_target(const std::filesystem::path& file) {
+void check_frame_target(const std::string& output) {
+  if (!is_video_name(output)) return check_picture_target(picture_pattern(output));
+  const std::filesystem::path file(output);
   const std::string extension = file.extension().string();
   if (extension != ".mp4" && extension != ".y4m")
     throw UsageError("clips are not written so", {"", "--output", ".mp4 or .y4m", extension});

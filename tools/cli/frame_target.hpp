@@ -27,14 +27,17 @@ class FrameTarget {
   virtual const std::vector<std::string>& outputs() const = 0;
 };
 
-/// @param metadata text for a PNG, asked for when it is written; null for none.
-std::unique_ptr<FrameTarget> picture_target(std::vector<std::filesystem::path> names,
-                                            std::function<ImageText()> metadata, Session& session);
-/// @param frames how many there will be, for messages. @throws as create_video().
-std::unique_ptr<FrameTarget> video_target(const std::filesystem::path& file, double fps, int64_t frames,
-                                          Session& session);
+/// What -o asks for: a video file, a pattern of picture files, or a folder for them.
+struct FrameRequest {
+  std::string output;
+  int64_t frames = 0;                   ///< how many there will be
+  std::function<double()> fps;          ///< asked for a video file alone
+  std::function<ImageText()> metadata;  ///< text for a PNG, asked for when it is written; null for none
+};
+/// @throws as create_video().
+std::unique_ptr<FrameTarget> open_frame_target(const FrameRequest& request, Session& session);
 
 /// What the command line alone shows about -o. @throws UsageError, FileError (folder).
-void check_video_target(const std::filesystem::path& file);
+void check_frame_target(const std::string& output);
 
 }  // namespace lightswitch::cli

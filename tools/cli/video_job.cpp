@@ -46,10 +46,7 @@ void check_arguments(const VideoArguments& arguments) {
   }
   for (const std::string& spec : {arguments.decoder, arguments.encoder})
     if (!spec.empty()) parse_spec(spec);
-  if (is_video_name(arguments.output))
-    check_video_target(arguments.output);
-  else
-    check_picture_target(picture_pattern(arguments.output));
+  check_frame_target(arguments.output);
   if (!arguments.save_latents.empty()) check_folder_of(arguments.save_latents);
 }
 
@@ -131,20 +128,16 @@ class VideoJob {
     content.height = options_.image.size(1);
     content.fps = static_cast<double>(options_.fps);
     content.seed = options_.seed;
-    content.model = networks_.package().name();
+    content.model = model_;
     write_latents(file, content);
     return file;
   }
 
   void decode(ImageToVideoResult& result) {
-    if (is_video_name(arguments_.output)) {
-      target_ = video_target(arguments_.output, static_cast<double>(options_.fps), report_.clips->frames, session_);
-    } else {
-      std::function<ImageText()> text;
-      if (!arguments_.disable_image_metadata) text = [this] { return metadata(); };
-      target_ = picture_target(output_names(picture_pattern(arguments_.output), report_.clips->frames), std::move(text),
-                               session_);
-    }
+    FrameRequest request{
+        arguments_.output, report_.clips->frames, [this] { return static_cast<double>(options_.fps); }, {}};
+    if (!arguments_.disable_image_metadata) request.metadata = [this] { return metadata(); };
+    target_ = open_frame_target(request, session_);
     double written_ms = 0;
     const auto sink = [&](const at::Tensor& frames) {
       const Stopwatch watch;
