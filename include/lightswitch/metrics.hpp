@@ -15,6 +15,11 @@ double psnr(const at::Tensor& picture, const at::Tensor& reference);
 /// windows that lie inside the picture; H and W are at least 11. 1 when equal.
 double ssim(const at::Tensor& picture, const at::Tensor& reference);
 
+/// How differently a clip changes from frame to frame: the mean over pixels, channels and successive frames of
+/// |(c[t+1] - c[t]) - (r[t+1] - r[t])|. 0 when equal, and for clips that differ by the same picture in every frame.
+/// @param clip, reference [T, 3, H, W] in [0, 1], successive frames. @throws TensorError also for T below 2.
+double flicker(const at::Tensor& clip, const at::Tensor& reference);
+
 /// A learned distance such as LPIPS. See load_picture_distance() in torchscript.hpp.
 class PictureDistance {
  public:

@@ -69,4 +69,12 @@ double ssim(const at::Tensor& picture, const at::Tensor& reference) {
   return map.mean().item<double>();
 }
 
+double flicker(const at::Tensor& clip, const at::Tensor& reference) {
+  const MetricPair pair = metric_pair(clip, reference);
+  const int64_t changes = pair.picture.size(0) - 1;
+  if (changes < 1) throw TensorError("one frame does not change", {"", "clip", "2 frames or more", "1"});
+  const at::Tensor error = pair.picture.to(at::kDouble) - pair.reference.to(at::kDouble);
+  return (error.narrow(0, 1, changes) - error.narrow(0, 0, changes)).abs().mean().item<double>();
+}
+
 }  // namespace lightswitch

@@ -3,9 +3,14 @@
 #include <lightswitch/metrics.hpp>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "support/errors.hpp"
+#include "support/files.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/tensors.hpp"
 
 namespace lightswitch {
@@ -73,6 +78,37 @@ TEST(Ssim, OfABatchIsTheMeanOverItsPictures) {
   EXPECT_NEAR(ssim(at::stack({a, b}), at::stack({c, d})), (ssim(a, c) + ssim(b, d)) / 2, 1e-9);
 }
 
+at::Tensor clip(int64_t frames, uint64_t seed) {
+  return random_tensor({frames, 3, 6, 5}, seed).sigmoid();
+}
+
+TEST(Flicker, IsHowDifferentlyClipsChange) {
+  const at::Tensor x = clip(4, 1);
+  EXPECT_EQ(flicker(x, x), 0);
+  EXPECT_NEAR(flicker(x + random_tensor({1, 3, 6, 5}, 2), x), 0, 1e-6) << "the same error in every frame";
+  at::Tensor blinking = x.clone();
+  blinking[1] += 0.25;  // one frame of four: two of three changes are off by that
+  EXPECT_NEAR(flicker(blinking, x), 0.25 * 2 / 3, 1e-6);
+}
+
+TEST(Flicker, EqualsItsDefinitionInNumpy) {
+  const char* const python = std::getenv("LIGHTSWITCH_REFERENCE_PYTHON");
+  if (python == nullptr) GTEST_SKIP() << "LIGHTSWITCH_REFERENCE_PYTHON does not name a Python with numpy";
+  const at::Tensor x = clip(7, 1), y = clip(7, 2);
+  const TemporaryFolder folder;
+  for (const auto& [name, tensor] : {std::pair{"x", x}, {"y", y}})
+    write_file(folder / name, {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()});
+  const std::string program =
+      "import numpy, sys; read = lambda name: numpy.fromfile(name, numpy.float32).reshape(7, 3, 6, 5).astype(float); "
+      "x, y = map(read, sys.argv[1:3]); "
+      "open(sys.argv[3], 'w').write(repr(float(abs(numpy.diff(x, axis=0) - numpy.diff(y, axis=0)).mean())))";
+  const auto path = [&](const char* name) { return " '" + (folder / name).string() + "'"; };
+  ASSERT_EQ(std::system(
+                ("'" + std::string(python) + "' -c \"" + program + "\"" + path("x") + path("y") + path("out")).c_str()),
+            0);
+  EXPECT_NEAR(flicker(x, y), std::stod(read_file(folder / "out")), 1e-9);
+}
+
 TEST(Metrics, UnusablePicturesAreRefused) {
   const at::Tensor x = picture(16, 16);
   EXPECT_EQ(expect_error<TensorError>([&] { psnr(at::zeros({1, 16, 16}), x); }).detail().field, "picture");
@@ -80,6 +116,9 @@ TEST(Metrics, UnusablePicturesAreRefused) {
   expect_error<TensorError>([&] { ssim(x, picture(16, 15)); });
   expect_error<TensorError>([&] { ssim(picture(10, 16), picture(10, 16)); });
   expect_error<NumericError>([&] { ssim(x * NAN, x); });
+  expect_error<TensorError>([&] { flicker(clip(1, 1), clip(1, 2)); });
+  expect_error<TensorError>([&] { flicker(clip(3, 1), clip(2, 2)); });
+  expect_error<TensorError>([&] { flicker(x, x); });
 }
 
 }  // namespace

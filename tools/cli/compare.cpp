@@ -1,163 +1,40 @@
-#include <ATen/ATen.h>
-#include <lightswitch/decode.hpp>
-#include <lightswitch/error.hpp>
-#include <lightswitch/media/image_io.hpp>
-#include <lightswitch/metrics.hpp>
-#include <lightswitch/torchscript.hpp>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/video_io.hpp>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "cli/comparison.hpp"
+#include "cli/compare_job.hpp"
 #include "cli/network_lookup.hpp"
 #include "cli/picture_input.hpp"
-#include "cli/report.hpp"
 #include "cli/subcommands.hpp"
-#include "core/peak_memory.hpp"
-#include "core/stopwatch.hpp"
 
 namespace lightswitch::cli {
 namespace {
 
-struct CompareArguments {
-  std::string input;
-  std::string model, encoder;
-  std::vector<std::string> decoders;
-  std::string lpips;
-  int64_t repeat = 3, shown = 12;
-  std::string output;
-};
-
-/// Latents of one picture, and the picture where there is one.
-struct Item {
-  std::string name;
-  LatentFile latents;
-  at::Tensor original;
-};
-
-bool is_latent_file(const std::filesystem::path& input) {
-  return input.extension() == ".safetensors";
+/// Whether the input is of clips: a video file, latents of clips, or latents that --decode-chunk takes for those of
+/// one.
+bool holds_clips(const CompareArguments& arguments) {
+  if (is_video_name(arguments.input)) return true;
+  if (!is_latent_name(arguments.input)) return false;
+  const int64_t axes = read_latents(arguments.input, {}, {}, true).latents.dim();
+  return axes == 5 || (axes == 4 && arguments.chunk);
 }
-
-std::vector<Item> items_of_latents(const std::string& file) {
-  const LatentFile all = read_latents(file);
-  std::vector<Item> items;
-  for (int64_t i = 0; i < all.latents.size(0); ++i) {
-    Item item{"latents " + std::to_string(i), all, {}};
-    item.latents.latents = all.latents.narrow(0, i, 1);
-    items.push_back(std::move(item));
-  }
-  return items;
-}
-
-std::vector<Item> items_of_pictures(const CompareArguments& arguments, NetworkLookup& networks, Session& session) {
-  const auto files = picture_files(arguments.input);
-  std::string spec_text = arguments.encoder;
-  const auto encoder = networks.encoder(spec_text);
-  const LatentSpec& spec = encoder->spec();
-  std::vector<Item> items;
-  for (const auto& file : files) {
-    session.check_stop();
-    const at::Tensor picture = read_image(file);
-    const at::Tensor latents = encode(*encoder, pad_to(picture, spec.factor), LatentKind::diffusion, session.stop());
-    Item item{file.filename().string(), latents_of(latents, spec), picture};
-    item.latents.width = picture.size(2);
-    item.latents.height = picture.size(1);
-    items.push_back(std::move(item));
-    session.progress().update("encode", static_cast<int64_t>(items.size()), static_cast<int64_t>(files.size()));
-  }
-  return items;
-}
-
-class Compare {
- public:
-  Compare(const CompareArguments& arguments, Session& session)
-      : arguments_(arguments), session_(session), networks_(session, arguments.model) {}
-
-  void run() {
-    if (!arguments_.lpips.empty()) judge_ = load_picture_distance(arguments_.lpips);
-    const auto items = is_latent_file(arguments_.input) ? items_of_latents(arguments_.input)
-                                                        : items_of_pictures(arguments_, networks_, session_);
-    comparison_.input = arguments_.input;
-    comparison_.repeat = arguments_.repeat;
-    comparison_.reference = items.front().original.defined() ? "original" : arguments_.decoders.front();
-    for (const Item& item : items) comparison_.pictures.push_back({item.name, item.original, {}});
-    for (const std::string& spec : arguments_.decoders) decode_all(spec, items);
-    std::filesystem::create_directories(arguments_.output);
-    write_report(comparison_, arguments_.shown, arguments_.output);
-    for (const char* name : {"index.html", "sheet.png"})
-      session_.note("wrote " + (std::filesystem::path(arguments_.output) / name).string());
-    write_json(to_json(comparison_), session_);
-  }
-
- private:
-  void decode_all(const std::string& text, const std::vector<Item>& items) {
-    std::string spec = text;
-    const auto decoder = networks_.decoder(spec);
-    ComparedDecoder result;
-    result.spec = spec;
-    result.info = decoder->info();
-    for (size_t i = 0; i < items.size(); ++i) {
-      require_same_space(items[i].latents, arguments_.input, decoder->spec());
-      ComparedPicture& picture = comparison_.pictures[i];
-      picture.decoded.push_back(decode_one(*decoder, items[i], result));
-      if (!picture.reference.defined()) picture.reference = picture.decoded.back();
-      score(picture.decoded.back(), picture.reference, result);
-      session_.progress().update(spec, static_cast<int64_t>(i) + 1, static_cast<int64_t>(items.size()));
-    }
-    const auto count = static_cast<double>(items.size());
-    for (double* sum : {&result.gmac, &result.ms, &result.psnr, &result.ssim}) *sum /= count;
-    if (result.lpips) *result.lpips /= count;
-    comparison_.decoders.push_back(std::move(result));
-  }
-
-  /// The picture; time, peak and multiply-adds go to `result`.
-  at::Tensor decode_one(const Decoder& decoder, const Item& item, ComparedDecoder& result) {
-    const at::Tensor& latents = item.latents.latents;
-    const DecodeOptions options{.kind = item.latents.kind, .stop = session_.stop()};
-    at::Tensor picture = decode(decoder, latents, options);  // warm: weights are packed for this size
-    if (!result.peak_bytes) {
-      picture = at::Tensor();
-      const PeakMemory memory;
-      picture = decode(decoder, latents, options);
-      result.peak_bytes = memory.bytes();
-    }
-    double fastest = 0;
-    for (int64_t i = 0; i < arguments_.repeat; ++i) {
-      const Stopwatch watch;
-      picture = decode(decoder, latents, options);
-      fastest = i == 0 ? watch.ms() : std::min(fastest, watch.ms());
-    }
-    result.ms += fastest;
-    result.gmac += static_cast<double>(decoder.macs(latents.size(-2), latents.size(-1))) / 1e9;
-    return without_padding(picture[0], item.latents);
-  }
-
-  void score(const at::Tensor& picture, const at::Tensor& reference, ComparedDecoder& result) const {
-    result.psnr += psnr(picture, reference);
-    result.ssim += ssim(picture, reference);
-    if (judge_) result.lpips = result.lpips.value_or(0) + (*judge_)(picture, reference);
-  }
-
-  const CompareArguments& arguments_;
-  Session& session_;
-  NetworkLookup networks_;
-  std::shared_ptr<const PictureDistance> judge_;
-  Comparison comparison_;
-};
 
 void compare(const CompareArguments& arguments, Session& session) {
-  if (arguments.repeat < 1)
-    throw UsageError("out of range", {"", "--repeat", "1 or more", std::to_string(arguments.repeat)});
+  if (arguments.repeat.value_or(1) < 1)
+    throw UsageError("out of range", {"", "--repeat", "1 or more", std::to_string(*arguments.repeat)});
+  if (arguments.chunk.value_or(0) < 0)
+    throw UsageError("out of range", {"", "--decode-chunk", "0 or more", std::to_string(*arguments.chunk)});
   if (arguments.shown < 1)
     throw UsageError("out of range", {"", "--shown", "1 or more", std::to_string(arguments.shown)});
   for (const std::string& spec : arguments.decoders) parse_spec(spec);
   if (std::filesystem::exists(arguments.output) && !std::filesystem::is_directory(arguments.output))
     throw FileError("cannot write", {arguments.output, "", "a folder", "a file"});
-  Compare(arguments, session).run();
+  holds_clips(arguments) ? compare_clips(arguments, session) : compare_pictures(arguments, session);
 }
 
 }  // namespace
@@ -167,7 +44,9 @@ void add_compare_command(CLI::App& app, CommonOptions& common, Job& job) {
   const auto to = std::make_shared<CompareArguments>();
   command
       ->add_option("input", to->input,
-                   "A latent file (.safetensors), a picture, or a folder of pictures, which are encoded first")
+                   "A latent file (.safetensors), a picture, a folder of pictures, or a clip (.mp4 .mov .mkv .webm "
+                   ".avi .y4m …); "
+                   "pictures and clips are encoded first")
       ->type_name("INPUT")
       ->required();
   add_model_option(*command, to->model, "decoders", "Decoder");
@@ -183,13 +62,22 @@ void add_compare_command(CLI::App& app, CommonOptions& common, Job& job) {
   command->add_option("--encoder", to->encoder, "What encodes pictures (default: the model's own)")
       ->type_name("SPEC")
       ->group("Decoder");
-  command->add_option("--repeat", to->repeat, "Time this many decodes of each picture, take the fastest (default: 3)")
+  command
+      ->add_option(
+          "--repeat", to->repeat,
+          "Time this many decodes of each picture or clip, take the fastest (default: 3 of a picture, 1 of a clip)")
+      ->type_name("N")
+      ->group("Decoder");
+  command
+      ->add_option("--decode-chunk", to->chunk,
+                   "Latents of a clip that are decoded at once, 0 for all. Files of pictures are then taken for the "
+                   "frames of one clip (default: all where frames depend on it, else 1)")
       ->type_name("N")
       ->group("Decoder");
   command->add_option("--lpips", to->lpips, "TorchScript judge for the LPIPS column: forward(a, b), pictures in -1 … 1")
       ->type_name("FILE")
       ->group("Output");
-  command->add_option("--shown", to->shown, "Pictures in the report; all are scored (default: 12)")
+  command->add_option("--shown", to->shown, "Pictures or clips in the report; all are scored (default: 12)")
       ->type_name("N")
       ->group("Output");
   command->add_option("-o,--output", to->output, "Folder for index.html, which needs no other file, and sheet.png")
@@ -200,7 +88,8 @@ void add_compare_command(CLI::App& app, CommonOptions& common, Job& job) {
   command->footer(
       "Examples:\n"
       "  lightswitch compare photos --decoder vae --decoder tae -o report\n"
-      "  lightswitch compare house.safetensors --decoder vae --decoder vit --decoder tae --lpips lpips.ts -o report");
+      "  lightswitch compare house.safetensors --decoder vae --decoder vit --decoder tae --lpips lpips.ts -o report\n"
+      "  lightswitch compare bikes.mp4 --encoder taef2_encoder.pth --decoder taef2_decoder.pth -o report");
   command->callback([to, &job] { job = [to](Session& session) { compare(*to, session); }; });
 }
 

@@ -29,28 +29,38 @@ at::Tensor difference_map(const at::Tensor& picture, const at::Tensor& reference
   return ((picture - reference).abs().mean(0, true) * gain).clamp(0, 1).expand({3, -1, -1});
 }
 
-nlohmann::ordered_json to_json(const Comparison& comparison) {
+nlohmann::ordered_json finite_json(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+}
+
+nlohmann::ordered_json to_json(const ComparedDecoder& decoder) {
   using Json = nlohmann::ordered_json;
-  // Infinity, of equal pictures, is no JSON number.
-  const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  Json decoders = Json::array();
-  for (const ComparedDecoder& decoder : comparison.decoders) {
-    decoders.push_back({{"name", decoder.spec},
-                        {"family", decoder.info.family},
-                        {"parameters", decoder.info.parameters},
-                        {"dtype", to_string(decoder.info.dtype)},
-                        {"gmac", decoder.gmac},
-                        {"ms", decoder.ms},
-                        {"peak_bytes", decoder.peak_bytes ? Json(*decoder.peak_bytes) : Json()},
-                        {"psnr", finite(decoder.psnr)},
-                        {"ssim", decoder.ssim},
-                        {"lpips", decoder.lpips ? Json(*decoder.lpips) : Json()}});
-  }
+  Json json{{"name", decoder.spec},
+            {"family", decoder.info.family},
+            {"parameters", decoder.info.parameters},
+            {"dtype", to_string(decoder.info.dtype)},
+            {"gmac", decoder.gmac},
+            {"ms", decoder.ms},
+            {"peak_bytes", decoder.peak_bytes ? Json(*decoder.peak_bytes) : Json()},
+            {"psnr", finite_json(decoder.psnr)},
+            {"ssim", decoder.ssim},
+            {"lpips", decoder.lpips ? Json(*decoder.lpips) : Json()}};
+  if (decoder.flicker) json["flicker"] = *decoder.flicker;
+  return json;
+}
+
+nlohmann::ordered_json to_json(const Comparison& comparison) {
+  nlohmann::ordered_json decoders = nlohmann::ordered_json::array();
+  for (const ComparedDecoder& decoder : comparison.decoders) decoders.push_back(to_json(decoder));
   return {{"input", comparison.input},
           {"reference", comparison.reference},
           {"pictures", comparison.pictures.size()},
           {"repeat", comparison.repeat},
           {"decoders", std::move(decoders)}};
+}
+
+void note_report(const std::filesystem::path& folder, Session& session) {
+  for (const char* name : {"index.html", "sheet.png"}) session.note("wrote " + (folder / name).string());
 }
 
 }  // namespace lightswitch::cli

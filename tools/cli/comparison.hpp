@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/session.hpp"
+
 namespace lightswitch::cli {
 
 /// One picture of a comparison: what every decoder made of the same latents.
@@ -19,16 +21,20 @@ struct ComparedPicture {
   std::vector<at::Tensor> decoded;  ///< in the order of the decoders
 };
 
-/// What one decoder cost and how near it came, over all pictures.
+/// What one decoder cost and how near it came, over all pictures or clips.
 struct ComparedDecoder {
   std::string spec;
   NetworkInfo info;
-  double gmac = 0;  ///< for one picture of this size
-  double ms = 0;    ///< one picture, fastest of the repetitions, mean over the pictures
+  double gmac = 0;  ///< for one picture of this size, or one frame
+  double ms = 0;    ///< one picture or frame, fastest of the repetitions, mean over the pictures or clips
   std::optional<int64_t> peak_bytes;
   double psnr = 0, ssim = 0;
   std::optional<double> lpips;
+  std::optional<double> flicker;  ///< of clips of more than one frame
 };
+
+/// Steps of a picture of 8 bits, which the report counts flicker in.
+inline constexpr double kLevels = 255;
 
 struct Comparison {
   std::string input;
@@ -49,8 +55,15 @@ Crop worst_crop(const ComparedPicture& picture, int64_t edge);
 at::Tensor difference_map(const at::Tensor& picture, const at::Tensor& reference, double gain);
 
 nlohmann::ordered_json to_json(const Comparison& comparison);
+nlohmann::ordered_json to_json(const ComparedDecoder& decoder);
+/// null for infinity, of equal pictures, which is no JSON number.
+nlohmann::ordered_json finite_json(double value);
 
-/// index.html, which needs no other file, and sheet.png in `folder`. At most `shown` pictures are in them.
+/// index.html, which needs no other file, and sheet.png in `folder`, which is made where it is missing. At most `shown`
+/// pictures are in them.
 void write_report(const Comparison& comparison, int64_t shown, const std::filesystem::path& folder);
+
+/// Says which files write_report() has written.
+void note_report(const std::filesystem::path& folder, Session& session);
 
 }  // namespace lightswitch::cli

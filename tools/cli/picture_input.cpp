@@ -22,6 +22,10 @@ std::vector<std::filesystem::path> picture_files(const std::filesystem::path& in
   return files;
 }
 
+bool is_latent_name(const std::filesystem::path& input) {
+  return input.extension() == ".safetensors";
+}
+
 at::Tensor pad_to(const at::Tensor& picture, int64_t factor) {
   const auto missing = [factor](int64_t length) { return (factor - length % factor) % factor; };
   return at::replication_pad2d(picture.unsqueeze(0), {0, missing(picture.size(2)), 0, missing(picture.size(1))});
