@@ -111,18 +111,24 @@ LIGHTSWITCH_INLINE void depthwise(const Depthwise& a) {
   }
 }
 
+template <int panels>
+LIGHTSWITCH_INLINE void distances_of(const Distances& a, int64_t entry) {
+  Panel sums[panels]{};
+  for (int64_t i = 0; i < a.features; ++i) {
+    for (int p = 0; p < panels; ++p) {
+      Panel book;
+      load(book, a.book + i * a.book_step + entry + p * kPanel);
+      const Panel difference = a.x[i] - book;
+      sums[p] += difference * difference;
+    }
+  }
+  std::memcpy(a.out + entry, sums, sizeof sums);
+}
+
 LIGHTSWITCH_INLINE void distances(const Distances& a) {
   int64_t entry = 0;
-  for (; entry + kPanel <= a.entries; entry += kPanel) {
-    Panel sum{};
-    for (int64_t i = 0; i < a.features; ++i) {
-      Panel book;
-      load(book, a.book + i * a.book_step + entry);
-      const Panel difference = a.x[i] - book;
-      sum += difference * difference;
-    }
-    std::memcpy(a.out + entry, &sum, sizeof sum);
-  }
+  for (; entry + 4 * kPanel <= a.entries; entry += 4 * kPanel) distances_of<4>(a, entry);
+  for (; entry + kPanel <= a.entries; entry += kPanel) distances_of<1>(a, entry);
   for (; entry < a.entries; ++entry) {
     float sum = 0;
     for (int64_t i = 0; i < a.features; ++i) {
