@@ -35,11 +35,12 @@ command -v ninja >/dev/null || missing+=(ninja-build)
 command -v g++ >/dev/null || missing+=(g++)
 command -v ccache >/dev/null || missing+=(ccache)
 if command -v dpkg-query >/dev/null; then
-  for package in libopencv-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev libpng-dev; do
+  for package in libopencv-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev libpng-dev \
+    libsndfile1-dev libsoxr-dev; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
 else
-  say "not a Debian-like system: OpenCV, spdlog, CLI11, nlohmann-json, GoogleTest, Google Benchmark and libpng must be installed by hand"
+  say "not a Debian-like system: OpenCV, spdlog, CLI11, nlohmann-json, GoogleTest, Google Benchmark, libpng, libsndfile and libsoxr must be installed by hand"
 fi
 own_torch=no
 if [ -z "${Torch_DIR:-}" ] && ! find ${CMAKE_PREFIX_PATH:+$(tr ':;' '  ' <<<"$CMAKE_PREFIX_PATH")} /dev/null -name TorchConfig.cmake 2>/dev/null | grep -q .; then

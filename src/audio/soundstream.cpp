@@ -2,29 +2,16 @@
 #include <lightswitch/error.hpp>
 
 #include "audio/network.hpp"
-#include "nn/weight_loader.hpp"
+#include "audio/parts.hpp"
 
 namespace lightswitch::audio {
 namespace {
-
-/// The first words of everything in the file that is not under `prefix`.
-std::vector<std::string> other_parts(const WeightSource& weights, const std::string& prefix) {
-  std::vector<std::string> parts;
-  if (prefix.empty()) return parts;
-  for (const TensorInfo& info : weights.tensors())
-    if (!info.name.starts_with(prefix)) parts.push_back(info.name);
-  return parts;
-}
 
 template <typename Make>
 std::shared_ptr<const Network> load(const Layout& layout, std::shared_ptr<const WeightSource> weights,
                                     const std::string& prefix, const Make& make) {
   layout.validate();
-  const auto others = other_parts(*weights, prefix);
-  NetworkRequest request;
-  request.weights = std::move(weights);
-  request.dtype = DType::fp32;
-  nn::WeightLoader loader(request, prefix, others);
+  nn::WeightLoader loader = part_loader(std::move(weights), prefix);
   auto network = std::make_shared<const Network>(make(layout, loader));
   loader.finish();
   return network;

@@ -7,7 +7,8 @@ namespace lightswitch::audio {
 /// What a network computes in. Grows to what the largest call needed.
 class Workspace {
  public:
-  Floats signal, next, window, hidden, mixed;
+  Floats signal, next, window, hidden, mixed;  // of a network
+  Floats embeddings, samples;                  // of a decoder that switches
 };
 
 }  // namespace lightswitch::audio
