@@ -72,9 +72,9 @@ if [ $own_torch = yes ] || [ $with_reference = yes ]; then
   fi
 fi
 if [ $with_reference = yes ]; then
-  if ! "$venv/bin/python" -c 'import diffusers, transformers, numpy, safetensors' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import diffusers, transformers, numpy, safetensors, soundfile' 2>/dev/null; then
     say "installing the reference implementations into build/venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$torch_version" "${reference_packages[@]}" numpy safetensors
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$torch_version" "${reference_packages[@]}" numpy safetensors soundfile
   fi
 fi
 

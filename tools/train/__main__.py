@@ -18,6 +18,9 @@ COMMANDS = {
     "scenes-samples": "train.samples:command",
     "scenes-package": "train.package:command",
     "distill": "train.distill:command",
+    "speech-codec": "train.speech.codec:command",
+    "speech-light": "train.speech.light:command",
+    "speech-gate": "train.speech.gate:command",
     "scenes-decoders-table": "train.decoders_table:command",
 }
 

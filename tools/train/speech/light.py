@@ -1,0 +1,95 @@
+"""The light decoder, distilled on frozen codes (`python -m train speech-light --sounds DIR`)."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.speech.codec import Codec, held_out
+from train.speech.soundstream import HEAVY, LIGHT, Decoder
+from train.speech.sounds import Excerpts
+from train.speech.spectra import log_mel_distance, mel_loss, si_snr
+
+PAST = 25  # frames that the heavy decoder looks back on
+
+
+def trained_codec() -> Codec:
+    """The averaged codec of the run `speech-codec`."""
+    path = runs_folder() / "speech-codec" / "checkpoint.pt"
+    if not path.exists():
+        raise SystemExit(f"{path}: expected the checkpoint of speech-codec, found none")
+    average = torch.load(path, weights_only=True)["average"]
+    stages, entries, _ = average["quantizer.codebooks"].shape
+    codec = Codec(stages, entries)
+    codec.load_state_dict(average)
+    return codec.eval().requires_grad_(False)
+
+
+def trained_light() -> Decoder:
+    path = runs_folder() / "speech-light" / "checkpoint.pt"
+    if not path.exists():
+        raise SystemExit(f"{path}: expected the checkpoint of speech-light, found none")
+    light = Decoder(LIGHT)
+    light.load_state_dict(torch.load(path, weights_only=True)["average"])
+    return light.eval().requires_grad_(False)
+
+
+def train(config: dict, sounds: Path) -> tuple[Decoder, Run]:
+    torch.manual_seed(config["seed"])
+    codec = trained_codec()
+    model = Decoder(LIGHT)
+    run = Run(config, model, torch.optim.AdamW(model.parameters(), lr=config["learning_rate"], betas=(0.8, 0.99)))
+    excerpts = Excerpts(sounds, config["batch"], (PAST + config["frames"]) * HEAVY.hop, seed=run.step)
+    averaged = Decoder(LIGHT).eval()
+    heard = held_out(sounds)
+    every = codec.quantizer.stages
+    with torch.no_grad():
+        codes = codec.quantizer.indices(codec.encoder(heard), every)
+        features_heard = codec.quantizer.dequantized(codes)
+    draw = random.Random(run.step)
+
+    def one_step(step: int) -> tuple[Tensor, dict]:
+        x = excerpts()
+        with torch.no_grad():
+            stages = every if draw.random() < 0.5 else draw.randint(1, every)
+            features = codec.quantizer.dequantized(codec.quantizer.indices(codec.encoder(x), stages))
+            taught = codec.heavy(features)
+        begin = PAST * HEAVY.hop
+        made, taught, x = model(features)[:, begin:], taught[:, begin:], x[:, begin:]
+        mel = mel_loss(made, x).mean()
+        # Without this term the waves are of another phase than the heavy decoder's, and a fade between both is a dip.
+        wave = ((made - taught).square().mean(1) / taught.square().mean(1).clamp(min=1e-6)).mean()
+        loss = mel + config["waveform_weight"] * wave
+        return loss, {"loss": loss.item(), "mel": mel.item(), "wave": wave.item()}
+
+    @torch.no_grad()
+    def evaluate() -> dict:
+        averaged.load_state_dict(run.average.values)
+        made = averaged(features_heard)
+        scores = {
+            "log_mel": round(log_mel_distance(made, heard).mean().item(), 4),
+            "si_snr": round(si_snr(made, heard).mean().item(), 2),
+        }
+        print(scores, flush=True)
+        return scores
+
+    run.train(one_step, evaluate)
+    averaged.load_state_dict(run.average.values)
+    return averaged, run
+
+
+def command(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="train speech-light", description=__doc__)
+    parser.add_argument("--sounds", type=Path, required=True, help="recordings at 16 kHz, one file a speaker (flac, wav)")
+    parser.add_argument("--config", type=Path, default=CONFIGS / "speech_light.json")
+    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    config = read_config(options.config)
+    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.sounds)
