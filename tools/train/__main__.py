@@ -17,6 +17,7 @@ COMMANDS = {
     "scenes-unet": "train.unet_training:command",
     "scenes-samples": "train.samples:command",
     "scenes-package": "train.package:command",
+    "motion-sheet": "train.motion_world:sheet_command",
     "distill": "train.distill:command",
     "speech-codec": "train.speech.codec:command",
     "speech-light": "train.speech.light:command",

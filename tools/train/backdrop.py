@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from train.sprites import Pencil, Sprite
+from train.sprites import SUPERSAMPLING, Pencil, Sprite
 
 SKIES = ("day", "dusk", "night", "storm")
 GROUNDS = ("meadow", "desert", "snow", "sea")
@@ -65,20 +67,38 @@ def bolt(p: Pencil):
     p.fill(p.polygon((0.44, 0.42), (0.66, 0.42), (0.36, 0.98)), 1.0)
 
 
+def flake(p: Pencil):
+    for radius, opacity in ((0.46, 0.35), (0.34, 0.9)):
+        p.fill(p.circle(0.5, 0.5, radius), 1.0, opacity=opacity)
+
+
 def star(p: Pencil):
     p.fill(
         np.minimum(np.abs(p.u - 0.5) * np.abs(p.v - 0.5) * 12 + p.circle(0.5, 0.5, 0.46), p.circle(0.5, 0.5, 0.17)), 1.0
     )
 
 
-DETAILS = {f.__name__: f for f in (cloud, sun, moon, bolt, star)}
+DETAILS = {f.__name__: f for f in (cloud, sun, moon, bolt, star, flake)}
 
 
 @functools.cache
-def detail(kind: str, size: int) -> Sprite:
+def _drawn(kind: str, size: int) -> Pencil:
     pencil = Pencil(size)
     DETAILS[kind](pencil)
-    return pencil.sprite()
+    return pencil
+
+
+@functools.cache
+def detail(kind: str, size: int, flip: bool = False, right: int = 0, down: int = 0) -> Sprite:
+    """As `train.sprites.sprite`."""
+    return _drawn(kind, size).sprite(flip, right, down)
+
+
+def paste_at(canvas: np.ndarray, draw, kind: str, pixels: int, flip: bool, x: float, y: float, colour) -> None:
+    """Pastes what `draw`, `detail` or `sprite`, draws at a place between pixels, to a quarter of one."""
+    across, down = (math.floor(place * SUPERSAMPLING + 0.5) for place in (x, y))
+    shape = draw(kind, pixels, flip, across % SUPERSAMPLING, down % SUPERSAMPLING)
+    paste(canvas, shape, across // SUPERSAMPLING, down // SUPERSAMPLING, np.asarray(colour, np.float32))
 
 
 def _mix(a, b, t):
@@ -109,20 +129,35 @@ def _texture(ground: str, x: np.ndarray, y: np.ndarray, variant: int) -> tuple[n
 
 
 @functools.cache
-def _plain(sky: str, ground: str, horizon: int, variant: int, size: int) -> np.ndarray:
-    """Sky gradient and textured ground, without anything placed on them."""
+def _still_plain(sky: str, ground: str, horizon: int, variant: int, size: int) -> np.ndarray:
+    return _draw_plain(sky, ground, horizon, variant, size, 0.0, 0.0)
+
+
+def plain(
+    sky: str, ground: str, horizon: int, variant: int, size: int, across: float = 0.0, fall: float = 0.0
+) -> np.ndarray:
+    """Sky gradient and textured ground, without anything placed on them; the ground `across` pixels (128ths of the
+    picture) to the right of where it lies, the rain of a storm `fall` pixels down. Not to be written to."""
+    if across or (fall and sky == "storm"):
+        return _draw_plain(sky, ground, horizon, variant, size, across, fall)
+    return _still_plain(sky, ground, horizon, variant, size)
+
+
+def _draw_plain(
+    sky: str, ground: str, horizon: int, variant: int, size: int, across: float, fall: float
+) -> np.ndarray:
     unit = size / 128
     y, x = np.meshgrid((np.arange(size) + 0.5) / unit, (np.arange(size) + 0.5) / unit, indexing="ij")
     picture = _mix(*SKY_COLOURS[sky], np.clip(y / horizon, 0, 1) ** 1.3)
     if sky == "storm":
         rain = np.clip(1.2 - np.abs((x + y * 0.5) % 16 - 8), 0, 1) * (
-            ((y + 8 * np.floor((x + y * 0.5) / 16)) % 32) < 12
+            ((y - fall + 8 * np.floor((x + y * 0.5) / 16)) % 32) < 12
         )
         picture = _mix(picture, (0.80, 0.85, 0.90), rain * 0.45)
     near, low, dark, light, _ = GROUND_COLOURS[ground]
     depth = np.clip((y - horizon) / (128 - horizon), 0, 1)
     soil = _mix(near, low, depth)
-    shade, shine = _texture(ground, x, np.maximum(y - horizon, 0), variant)
+    shade, shine = _texture(ground, x - across, np.maximum(y - horizon, 0), variant)
     strength = 0.35 + 0.65 * depth
     soil = _mix(_mix(soil, dark, shade * strength), light, shine * strength)
     soil *= np.asarray(LIGHT[sky], np.float32)
@@ -130,22 +165,26 @@ def _plain(sky: str, ground: str, horizon: int, variant: int, size: int) -> np.n
 
 
 @functools.cache
-def _hill_height(profile: int, size: int) -> np.ndarray:
-    x = (np.arange(size) + 0.5) * 128 / size * 2 * np.pi / 128
+def _hill_height(profile: int, size: int, moved: float = 0.0) -> np.ndarray:
+    x = ((np.arange(size) + 0.5) * 128 / size - moved) * 2 * np.pi / 128
     return (11 + 6 * np.sin(x) + 3 * np.sin(2 * x + 1), 9 + 5 * np.sin(2 * x) + 3 * np.sin(3 * x + 2))[profile].astype(
         np.float32
     )
 
 
-def _hills(canvas: np.ndarray, sky: str, ground: str, horizon: int, profile: int, shift: int) -> None:
+def hill_colour(sky: str, ground: str) -> np.ndarray:
+    colour = np.asarray(GROUND_COLOURS[ground][4], np.float32) * np.asarray(LIGHT[sky], np.float32)
+    return 0.7 * colour + 0.3 * np.asarray(SKY_COLOURS[sky][1], np.float32)
+
+
+def paint_hills(canvas: np.ndarray, colour: np.ndarray, horizon: int, hills: Hills, moved: float = 0.0) -> None:
+    """`moved`: pixels (128ths of the picture) to the right of where they were placed."""
     size = canvas.shape[0]
     unit = size / 128
-    height = np.roll(_hill_height(profile, size), int(shift * unit)) * unit
+    height = np.roll(_hill_height(hills.profile, size, moved), int(hills.shift * unit)) * unit
     top, foot = int((horizon - 24) * unit), int(horizon * unit)
     rows = foot - (np.arange(top, foot, dtype=np.float32)[:, None] + 0.5)
     mask = np.clip(height - rows + 0.5, 0, 1)[..., None]
-    colour = np.asarray(GROUND_COLOURS[ground][4], np.float32) * np.asarray(LIGHT[sky], np.float32)
-    colour = 0.7 * colour + 0.3 * np.asarray(SKY_COLOURS[sky][1], np.float32)
     band = canvas[top:foot]
     band += mask * (colour - band)
 
@@ -154,33 +193,58 @@ def _grid(rng: np.random.Generator, low: int, high: int, step: int = 8) -> int:
     return int(rng.integers(low // step, high // step + 1)) * step
 
 
+SUN = {"day": (1.0, 0.90, 0.40), "dusk": (1.0, 0.84, 0.45)}
+CLOUDS = {
+    "day": (1.0, 1.0, 1.0),
+    "dusk": (0.98, 0.66, 0.62),
+    "night": (0.25, 0.29, 0.50),
+    "storm": (0.40, 0.42, 0.48),
+}
+
+
+@dataclass(frozen=True)
+class Hills:
+    profile: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a backdrop shows and where, in 128ths of the picture; things: (kind, pixels, x, y, colour), back to front."""
+
+    horizon: int
+    variant: int
+    things: list[tuple]
+    hills: Hills | None
+
+
+def lay_out(sky: str, ground: str, rng: np.random.Generator) -> Layout:
+    horizon = HORIZONS[int(rng.integers(2))]
+    variant = int(rng.integers(2))
+    things = []
+    if sky == "day":
+        things.append(("sun", 32, _grid(rng, 0, 96), _grid(rng, 0, 16), SUN["day"]))
+    elif sky == "dusk":
+        things.append(("sun", 48, _grid(rng, 0, 80), horizon - 32, SUN["dusk"]))
+    elif sky == "night":
+        for _ in range(int(rng.integers(8, 15))):
+            things.append(("star", 8, _grid(rng, 0, 120), _grid(rng, 0, 56), (1.0, 0.96, 0.75)))
+        things.append(("moon", 32, _grid(rng, 0, 96), _grid(rng, 0, 16), (0.98, 0.95, 0.80)))
+    elif rng.random() < 0.6:
+        things.append(("bolt", 40, _grid(rng, 8, 80), _grid(rng, 16, 32), (1.0, 0.95, 0.55)))
+    for _ in range(int(rng.integers(2, 4)) if sky == "storm" else int(rng.integers(1, 3))):
+        things.append(("cloud", (40, 56)[int(rng.integers(2))], _grid(rng, -16, 104), _grid(rng, -16, 24), CLOUDS[sky]))
+    hills = None if ground == "sea" else Hills(int(rng.integers(2)), _grid(rng, 0, 120))
+    return Layout(horizon, variant, things, hills)
+
+
 def backdrop(sky: str, ground: str, rng: np.random.Generator, size: int) -> np.ndarray:
     """A new float32 canvas [size, size, 3] in 0..1 with sky, its lights and clouds, hills and ground."""
     unit = size / 128
-    horizon = HORIZONS[int(rng.integers(2))]
-    canvas = _plain(sky, ground, horizon, int(rng.integers(2)), size).copy()
-
-    def place(kind: str, pixels: int, x: int, y: int, colour) -> None:
+    layout = lay_out(sky, ground, rng)
+    canvas = plain(sky, ground, layout.horizon, layout.variant, size).copy()
+    for kind, pixels, x, y, colour in layout.things:
         paste(canvas, detail(kind, int(pixels * unit)), int(x * unit), int(y * unit), np.asarray(colour, np.float32))
-
-    cloud_colour = {
-        "day": (1.0, 1.0, 1.0),
-        "dusk": (0.98, 0.66, 0.62),
-        "night": (0.25, 0.29, 0.50),
-        "storm": (0.40, 0.42, 0.48),
-    }[sky]
-    if sky == "day":
-        place("sun", 32, _grid(rng, 0, 96), _grid(rng, 0, 16), (1.0, 0.90, 0.40))
-    elif sky == "dusk":
-        place("sun", 48, _grid(rng, 0, 80), horizon - 32, (1.0, 0.84, 0.45))
-    elif sky == "night":
-        for _ in range(int(rng.integers(8, 15))):
-            place("star", 8, _grid(rng, 0, 120), _grid(rng, 0, 56), (1.0, 0.96, 0.75))
-        place("moon", 32, _grid(rng, 0, 96), _grid(rng, 0, 16), (0.98, 0.95, 0.80))
-    elif rng.random() < 0.6:
-        place("bolt", 40, _grid(rng, 8, 80), _grid(rng, 16, 32), (1.0, 0.95, 0.55))
-    for _ in range(int(rng.integers(2, 4)) if sky == "storm" else int(rng.integers(1, 3))):
-        place("cloud", (40, 56)[int(rng.integers(2))], _grid(rng, -16, 104), _grid(rng, -16, 24), cloud_colour)
-    if ground != "sea":
-        _hills(canvas, sky, ground, horizon, int(rng.integers(2)), _grid(rng, 0, 120))
+    if layout.hills:
+        paint_hills(canvas, hill_colour(sky, ground), layout.horizon, layout.hills)
     return canvas

@@ -82,10 +82,15 @@ class Pencil:
         for grow, opacity in ((1.0, 0.10), (0.85, 0.12), (0.65, 0.12)):
             self.fill(self.circle(cu, cv, ru * grow, rv * grow), 0.0, (0, 0, 0), opacity)
 
-    def sprite(self) -> Sprite:
+    def sprite(self, flip: bool = False, right: int = 0, down: int = 0) -> Sprite:
+        """What was drawn; moved by `right` and `down` supersampled pixels, fewer than one pixel, it is one pixel larger."""
+        s, size = SUPERSAMPLING, self.size + (1 if right or down else 0)
+
         def shrink(a):
-            s = SUPERSAMPLING
-            return np.ascontiguousarray(a.reshape(self.size, s, self.size, s, -1).mean((1, 3)), np.float32)
+            a = a[:, ::-1] if flip else a
+            if size > self.size:
+                a = np.pad(a, ((down, s - down), (right, s - right), (0, 0)))
+            return np.ascontiguousarray(a.reshape(size, s, size, s, -1).mean((1, 3)), np.float32)
 
         return Sprite(shrink(self.fixed * 1.0), shrink(self.main), 1.0 - shrink(self.alpha))
 
@@ -300,9 +305,13 @@ PICTURES = {
 
 
 @functools.cache
-def sprite(kind: str, size: int, flip: bool) -> Sprite:
-    if flip:
-        return sprite(kind, size, False).flipped()
+def _drawn(kind: str, size: int) -> Pencil:
     pencil = Pencil(size)
     PICTURES[kind](pencil)
-    return pencil.sprite()
+    return pencil
+
+
+@functools.cache
+def sprite(kind: str, size: int, flip: bool, right: int = 0, down: int = 0) -> Sprite:
+    """`right` and `down`: quarters of a pixel that it is moved by, see `Pencil.sprite`."""
+    return _drawn(kind, size).sprite(flip, right, down)

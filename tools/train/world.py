@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -95,9 +96,19 @@ def _draw_facts(rng: np.random.Generator) -> dict:
     return {"sky": _choice(rng, SKIES), "ground": ground, "told": told, "groups": groups}
 
 
-def _draw_picture(facts: dict, rng: np.random.Generator, size: int) -> np.ndarray:
-    unit = size / 128
-    canvas = backdrop(facts["sky"], facts["ground"], rng, size)
+@dataclass(frozen=True)
+class Thing:
+    """An object of a group, upper left corner and size in 128ths of the picture."""
+
+    x: int
+    y: int
+    pixels: int
+    group: dict
+    flip: bool
+
+
+def place_things(facts: dict, rng: np.random.Generator) -> list[Thing]:
+    """The objects of all groups, far ones first."""
     things = []
     for group in facts["groups"]:
         pixels, count = PIXELS[group["size"]], group["count"]
@@ -109,17 +120,30 @@ def _draw_picture(facts: dict, rng: np.random.Generator, size: int) -> np.ndarra
                 y = 4 * int(rng.integers(0, 3) if group["size"] == "large" else rng.integers(0, 8))
             else:
                 y = 4 * int(rng.integers(28, 32) if group["size"] == "large" else rng.integers(25, 32)) - pixels
-            things.append((y + pixels, left + pitch * k, y, pixels, group, bool(rng.random() < 0.5)))
-    for _, x, y, pixels, group, flip in sorted(things, key=lambda t: t[:2]):
+            things.append(Thing(left + pitch * k, y, pixels, group, bool(rng.random() < 0.5)))
+    return sorted(things, key=lambda thing: (thing.y + thing.pixels, thing.x))
+
+
+def _draw_picture(facts: dict, rng: np.random.Generator, size: int) -> np.ndarray:
+    unit = size / 128
+    canvas = backdrop(facts["sky"], facts["ground"], rng, size)
+    things = place_things(facts, rng)
+    for thing in things:
         paste(
             canvas,
-            sprite(group["kind"], int(pixels * unit), flip),
-            int(x * unit),
-            int(y * unit),
-            np.asarray(COLOURS[group["colour"]], np.float32),
+            sprite(thing.group["kind"], int(thing.pixels * unit), thing.flip),
+            int(thing.x * unit),
+            int(thing.y * unit),
+            np.asarray(COLOURS[thing.group["colour"]], np.float32),
         )
     for group in facts["groups"]:
-        group["boxes"] = [[t[1], t[2], t[3]] for t in things if t[4] is group]
+        # A group's own objects stand in the order in which they were placed: from left to right.
+        own = sorted((thing for thing in things if thing.group is group), key=lambda thing: thing.x)
+        group["boxes"] = [[thing.x, thing.y, thing.pixels] for thing in own]
+    return to_bytes(canvas)
+
+
+def to_bytes(canvas: np.ndarray) -> np.ndarray:
     return (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
