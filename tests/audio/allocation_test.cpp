@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <lightswitch/audio/codec.hpp>
 #include <lightswitch/audio/quantizer.hpp>
 #include <lightswitch/audio/soundstream.hpp>
 
@@ -70,6 +71,24 @@ TEST(Allocations, NoneOnceAStreamRuns) {
     for (int i = 0; i < 100; ++i) frame();
     EXPECT_EQ(allocations, warm);
   }
+}
+
+TEST(Allocations, NoneInALiveStreamWhateverItsPath) {
+  const auto model = std::make_shared<const CodecModel>(testing::random_codec(true), "");
+  StreamEncoder encoder(model, 16);
+  StreamDecoder decoder(model);
+  LiveRouter router({.on = 0, .off = 0, .heavy_share = 0.5});
+  const auto sound = testing::noise(320);
+  const auto frame = [&](int i) {
+    const auto packet = encoder.encode(sound);
+    i % 5 == 0 ? decoder.decode(packet, 16, router)
+               : decoder.decode(packet, 16, i % 3 == 0 ? Path::heavy : Path::light);
+    if (i % 17 == 0) decoder.conceal(1);
+  };
+  for (int i = 0; i < 30; ++i) frame(i);
+  const int64_t warm = allocations;
+  for (int i = 0; i < 300; ++i) frame(i);
+  EXPECT_EQ(allocations, warm);
 }
 
 }  // namespace

@@ -114,6 +114,28 @@ std::shared_ptr<const WeightSource> random_encoder(const Layout& layout, uint64_
   return maker.done();
 }
 
+std::shared_ptr<const WeightSource> random_codec(bool light) {
+  std::map<std::string, at::Tensor> tensors;
+  std::map<std::string, std::string> metadata{
+      {"format", "lightswitch.soundstream"}, {"version", "1"}, {"sample_rate", "16000"}};
+  const auto add = [&](const std::string& part, const Layout& layout, const WeightSource& weights) {
+    metadata.merge(layout.to_metadata(part));
+    for (const TensorInfo& info : weights.tensors()) tensors[part + "." + info.name] = weights.read(info.name);
+  };
+  add("encoder", Layout::heavy(), *random_encoder(Layout::heavy()));
+  add("heavy", Layout::heavy(), *random_decoder(Layout::heavy()));
+  auto generator = at::detail::createCPUGenerator(4);
+  tensors["quantizer.codebooks"] = at::randn({16, 256, 64}, generator);
+  if (light) {
+    add("light", Layout::light(), *random_decoder(Layout::light()));
+    tensors["gate.conv.weight"] = at::randn({16, 64, 3}, generator) / 14;
+    tensors["gate.conv.bias"] = at::randn({16}, generator) / 4;
+    tensors["gate.out.weight"] = at::randn({1, 16, 1}, generator) / 4;
+    tensors["gate.out.bias"] = at::zeros({1});
+  }
+  return weights_from_memory(std::move(tensors), "codec", std::move(metadata));
+}
+
 std::span<const float> numbers_of(const at::Tensor& tensor) {
   return {tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())};
 }

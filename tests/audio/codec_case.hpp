@@ -28,6 +28,9 @@ std::optional<CodecCase> python_codec(const std::string& name);
 std::shared_ptr<const WeightSource> random_encoder(const Layout& layout, uint64_t seed = 1);
 std::shared_ptr<const WeightSource> random_decoder(const Layout& layout, uint64_t seed = 1);
 
+/// A whole codec of the shipped shapes, 16 stages of 256 entries, with light decoder and gate where asked for.
+std::shared_ptr<const WeightSource> random_codec(bool light);
+
 std::span<const float> numbers_of(const at::Tensor& tensor);
 /// Seeded, normal.
 std::vector<float> noise(int64_t count, uint64_t seed = 3);

@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cmake --build --preset dev --target fuzz_files
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=0
-for format in safetensors pth gguf index latents; do
+for format in safetensors pth gguf index latents tflite lsc; do
   build/dev/bin/fuzz_files "$format" --count "${1:-100000}" --seed "${2:-1}"
 done
