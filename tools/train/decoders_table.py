@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,15 +42,15 @@ def macs(decoder: nn.Module, z: Tensor) -> int:
         if isinstance(module, nn.Linear):
             total += output.numel() * module.in_features
         elif hasattr(module, "to_q"):
-            total += 2 * inputs[0].flatten(2).shape[2] ** 2 * inputs[0].shape[1]
+            total += 2 * inputs[0].flatten(2).shape[2] ** 2 * inputs[0].shape[:2].numel()
         elif hasattr(module, "qkv"):
             total += 2 * module.dim * inputs[0].numel()
         else:
             conv = getattr(module, "conv", module)
-            total += output.numel() * conv.in_channels // conv.groups * conv.kernel_size[0] ** 2
+            total += output.numel() * conv.in_channels // conv.groups * math.prod(conv.kernel_size)
 
     def counted(module: nn.Module) -> bool:  # a ConvLayer may fold its norm and pass its convolution by
-        layer = isinstance(module, (nn.Conv2d, nn.Linear)) or type(module).__name__ == "ConvLayer"
+        layer = isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)) or type(module).__name__ == "ConvLayer"
         return layer or hasattr(module, "to_q") or hasattr(module, "qkv")
 
     inner = {m.conv for m in decoder.modules() if type(m).__name__ == "ConvLayer"}

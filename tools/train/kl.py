@@ -40,10 +40,10 @@ class Attention(nn.Module):
 
 
 class MidBlock(nn.Module):
-    def __init__(self, channels: int, groups: int):
+    def __init__(self, channels: int, groups: int, block: type[nn.Module] = ResnetBlock):
         super().__init__()
         self.attentions = nn.ModuleList([Attention(channels, groups)])
-        self.resnets = nn.ModuleList([ResnetBlock(channels, channels, groups) for _ in range(2)])
+        self.resnets = nn.ModuleList([block(channels, channels, groups) for _ in range(2)])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.resnets[1](self.attentions[0](self.resnets[0](x)))
@@ -59,9 +59,11 @@ class Upsampler(nn.Module):
 
 
 class UpBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int, groups: int, upsample: bool):
+    def __init__(
+        self, inputs: int, outputs: int, groups: int, upsample: bool, block: type[nn.Module] = ResnetBlock
+    ):
         super().__init__()
-        self.resnets = nn.ModuleList([ResnetBlock(inputs if i == 0 else outputs, outputs, groups) for i in range(3)])
+        self.resnets = nn.ModuleList([block(inputs if i == 0 else outputs, outputs, groups) for i in range(3)])
         if upsample:
             self.upsamplers = nn.ModuleList([Upsampler(outputs)])
 
@@ -125,13 +127,17 @@ class KLEncoder(nn.Module):
 class KLDecoder(nn.Module):
     """Raw latents to pictures in -1..1. `widths` run from full resolution down, as diffusers' block_out_channels."""
 
+    BLOCK: type[nn.Module] = ResnetBlock
+
     def __init__(self, widths: list[int], groups: int, latent_channels: int = 4):
         super().__init__()
         reverse = list(reversed(widths))
         self.conv_in = nn.Conv2d(latent_channels, reverse[0], 3, padding=1)
-        self.mid_block = MidBlock(reverse[0], groups)
+        self.mid_block = MidBlock(reverse[0], groups, self.BLOCK)
         pairs = zip([reverse[0]] + reverse[:-1], reverse)
-        self.up_blocks = nn.ModuleList([UpBlock(i, o, groups, n + 1 < len(reverse)) for n, (i, o) in enumerate(pairs)])
+        self.up_blocks = nn.ModuleList(
+            [UpBlock(i, o, groups, n + 1 < len(reverse), self.BLOCK) for n, (i, o) in enumerate(pairs)]
+        )
         self.conv_norm_out = nn.GroupNorm(groups, reverse[-1], eps=1e-6)
         self.conv_out = nn.Conv2d(reverse[-1], 3, 3, padding=1)
         start_shallow(self)

@@ -135,10 +135,12 @@ class _Stage:
         return canvas
 
 
-def clip(seed: int, frames: int = FRAMES, size: int = 128) -> tuple[np.ndarray, str, dict]:
-    """The clip of a seed: uint8 [frames, size, size, 3], its caption, and the scene's facts with `motion` beside them."""
+def clip(seed: int, frames: int = FRAMES, size: int = 128, first: int = 0) -> tuple[np.ndarray, str, dict]:
+    """The clip of a seed, `frames` frames from the `first` on: uint8 [frames, size, size, 3], its caption, and the
+    scene's facts with `motion` beside them."""
     stage = _Stage(seed, size)
-    drawn = np.stack([to_bytes(stage.draw(come(stage.motion, frame))) for frame in range(frames)])
+    numbers = range(first, first + frames)
+    drawn = np.stack([to_bytes(stage.draw(come(stage.motion, number))) for number in numbers])
     return drawn, stage.caption, stage.facts
 
 

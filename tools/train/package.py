@@ -11,7 +11,7 @@ from string import Template
 import torch
 
 from train.judge import load_judge
-from train.runs import CONFIGS, NOTHING, read_config, runs_folder, write_atomically
+from train.runs import CONFIGS, SHIPPED, read_config, runs_folder, write_atomically
 from train.text_encoder import load_encoder
 from train.torchscript import ScheduleConfig, file_list, local_paths, save_script, scripted
 from train.unet_training import load_unet
@@ -87,8 +87,13 @@ def check_parts(folder: Path, model: dict) -> None:
     """Every named part is there, nothing unnamed lies beside them, and no archive names a path of this machine."""
     parts = model["parts"]
     named = {parts["text_encoder"]["file"], parts["denoiser"]["file"], "judge.pt", "tokenizer/vocab.json", "tokenizer/merges.txt"}
+    check_files(folder, model, named)
+
+
+def check_files(folder: Path, model: dict, named: set[str]) -> None:
+    """As `check_parts`; `named`: the files of parts that models of every kind do not have."""
     for group in ("schedulers", "decoders", "encoders"):
-        named.update(entry["file"] for entry in parts[group].values())
+        named = named | {entry["file"] for entry in model["parts"][group].values()}
     present = set(model["files"])
     if named - present:
         raise SystemExit(f"{folder}: missing {', '.join(sorted(named - present))}")
@@ -103,7 +108,7 @@ def check_parts(folder: Path, model: dict) -> None:
 def with_checkpoints(history: dict, names: list[str]) -> dict:
     """`history`: training -> when it began -> {start, steps, samples, hours}, with what was trained on this machine.
 
-    A training from nothing makes what came before it void; one that started from the shipped weights adds to it.
+    A training that started from the shipped weights adds to what came before it; any other makes that void.
     """
     history = copy.deepcopy(history)
     for name in names:
@@ -111,7 +116,7 @@ def with_checkpoints(history: dict, names: list[str]) -> dict:
         if path.exists():
             state = torch.load(path, weights_only=True)
             facts = {"start": state["start"], "steps": state["step"], "samples": state["samples"]}
-            earlier = {} if state["start"] == NOTHING else history.get(name, {})
+            earlier = history.get(name, {}) if state["start"] == SHIPPED else {}
             history[name] = {**earlier, state["begun"]: facts | {"hours": round(state["seconds"] / 3600, 2)}}
     return history
 

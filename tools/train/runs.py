@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 CONFIGS = Path(__file__).parent / "configs"
-NOTHING, SHIPPED = "nothing", "the shipped weights"  # where a training can start
+NOTHING, SHIPPED, OF_SCENES = "nothing", "the shipped weights", "`models/scenes`"  # where a training can start
 
 
 def runs_folder() -> Path:
