@@ -5,11 +5,13 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/temporal_decoder.hpp>
 
-#include "nn/autoencoder/decoder_half.hpp"
+#include <optional>
+
 #include "nn/autoencoder/file_names.hpp"
 #include "nn/autoencoder/kl_encoder.hpp"
-#include "nn/autoencoder/spatio_temporal_block.hpp"
 #include "nn/network.hpp"
+#include "svd/frames.hpp"
+#include "svd/whole_clip.hpp"
 
 namespace lightswitch::svd {
 namespace {
@@ -18,20 +20,18 @@ using namespace nn::autoencoder;
 
 constexpr const char* kName = "svd";
 
-/// The decoder of AutoencoderKLTemporalDecoder: latents [T, C, h, w], consecutive frames of one clip, to pictures.
-class Frames {
- public:
-  explicit Frames(nn::WeightLoader& loader) : half_(loader), time_conv_out_(loader, "time_conv_out", 3) {}
-
-  at::Tensor operator()(nn::Run& run, const at::Tensor& latents) const {
-    return time_conv_out_(run, half_(run, latents));
-  }
-  const DecoderHalf<SpatioTemporalBlock>& half() const { return half_; }
-
- private:
-  DecoderHalf<SpatioTemporalBlock> half_;
-  TemporalConv time_conv_out_;
+/// How a clip is cut into what sees itself.
+enum class Chunking {
+  separate,  ///< each chunk sees itself alone, as diffusers decodes
+  exact,     ///< every frame sees the whole clip, however it is cut
 };
+
+Chunking chunking_of(const Config& config) {
+  const std::string word = nn::config_text(config, "chunking", "separate");
+  if (word == "separate") return Chunking::separate;
+  if (word == "exact") return Chunking::exact;
+  throw OptionError("unknown value", {"", "chunking", "separate or exact", word});
+}
 
 nn::WeightLoader make_loader(const NetworkRequest& request) {
   return require_temporal_decoder(*request.weights).loader(request, kDecoder);
@@ -45,6 +45,7 @@ class SvdDecoder final : public nn::DecoderNetwork {
  private:
   SvdDecoder(const NetworkRequest& request, nn::WeightLoader loader) : Network(request), frames_(loader) {
     loader.finish();
+    chunking_of(request.config);  // of clips, but checked here, too
     spec_ = kl_spec(frames_.half().channels(), frames_.half().stages(), request);
     info_ = loader.info(kName, frames_.half().description());
   }
@@ -64,8 +65,12 @@ class SvdTemporalDecoder final : public TemporalDecoder {
 
   const LatentSpec& spec() const override { return spec_; }
   const NetworkInfo& info() const override { return info_; }
-  bool depends_on_chunks() const override { return true; }
-  std::unique_ptr<FrameStream> begin() const override { return std::make_unique<Stream>(*this); }
+  bool depends_on_chunks() const override { return chunking_ == Chunking::separate; }
+  std::unique_ptr<FrameStream> begin() const override { return begin_clip({}); }
+  std::unique_ptr<FrameStream> begin_clip(const at::Tensor& latents) const override {
+    if (chunking_ == Chunking::exact) return std::make_unique<Exact>(*this, latents);
+    return std::make_unique<Separate>(*this);
+  }
 
   int64_t macs(int64_t frames, int64_t h, int64_t w) const override {
     nn::Run run = nn::Run::count();
@@ -75,34 +80,63 @@ class SvdTemporalDecoder final : public TemporalDecoder {
 
  private:
   /// Remembers nothing: what is pushed at once is decoded at once, as diffusers does it.
-  class Stream final : public FrameStream {
+  class Separate final : public FrameStream {
    public:
-    explicit Stream(const SvdTemporalDecoder& decoder) : decoder_(decoder) {}
+    explicit Separate(const SvdTemporalDecoder& decoder) : decoder_(decoder) {}
     at::Tensor push(const at::Tensor& latents, std::stop_token stop) override {
-      return decoder_.decode(latents, std::move(stop));
+      nn::Run run = nn::Run::compute(std::move(stop));
+      const c10::NoGradGuard no_grad;
+      return nn::leave(run, decoder_.frames_(run, decoder_.entered(run, latents)));
     }
 
    private:
     const SvdTemporalDecoder& decoder_;
   };
 
+  /// The whole clip is known from the start, or is the first push.
+  class Exact final : public FrameStream {
+   public:
+    Exact(const SvdTemporalDecoder& decoder, at::Tensor latents) : decoder_(decoder), latents_(std::move(latents)) {}
+    at::Tensor push(const at::Tensor& latents, std::stop_token stop) override {
+      nn::Run run = nn::Run::compute(std::move(stop));
+      const c10::NoGradGuard no_grad;
+      const int64_t count = decoder_.entered(run, latents).size(0);
+      if (!clip_) {
+        if (!latents_.defined()) latents_ = latents;
+        left_ = latents_.size(1);
+        clip_.emplace(decoder_.frames_, decoder_.entered(run, latents_));
+      }
+      if (count > left_)
+        throw UnsupportedError("frames that see the whole clip need it at the start",
+                               {"", "chunking", "a clip that is pushed at once, or begin_clip()", "more pushes"});
+      left_ -= count;
+      return nn::leave(run, clip_->next(run, count));
+    }
+
+   private:
+    const SvdTemporalDecoder& decoder_;
+    at::Tensor latents_;
+    int64_t left_ = 0;  ///< frames that were not pushed yet
+    std::optional<WholeClip> clip_;
+  };
+
   SvdTemporalDecoder(const NetworkRequest& request, nn::WeightLoader loader)
-      : device_(request.device), frames_(loader) {
+      : device_(request.device), frames_(loader), chunking_(chunking_of(request.config)) {
     loader.finish();
     spec_ = kl_spec(frames_.half().channels(), frames_.half().stages(), request);
     info_ = loader.info(kName, frames_.half().description());
   }
 
-  at::Tensor decode(const at::Tensor& latents, std::stop_token stop) const {
+  /// [C, T, h, w] as [T, C, h, w] in the layers' form. @throws TensorError.
+  at::Tensor entered(nn::Run& run, const at::Tensor& latents) const {
     const at::Tensor frames = latents.defined() && latents.dim() == 4 ? latents.transpose(0, 1) : latents;
     nn::require_input(frames, "latents with time in front", spec_.channels);
-    const c10::NoGradGuard no_grad;
-    nn::Run run = nn::Run::compute(std::move(stop));
-    return nn::leave(run, frames_(run, nn::enter(run, frames, nn::scalar_type(info_.dtype), device_)));
+    return nn::enter(run, frames, nn::scalar_type(info_.dtype), device_);
   }
 
   c10::Device device_;
   Frames frames_;
+  Chunking chunking_;
   LatentSpec spec_;
   NetworkInfo info_;
 };
@@ -134,7 +168,8 @@ DecoderFamily family() {
           .make_decoder = make_decoder,
           .make_encoder = make_encoder,
           .make_temporal_decoder = make_temporal_decoder,
-          .decodes_clips = recognises};
+          .decodes_clips = recognises,
+          .options = {"chunking"}};
 }
 
 }  // namespace lightswitch::svd

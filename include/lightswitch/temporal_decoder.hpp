@@ -38,6 +38,9 @@ class TemporalDecoder {
   virtual int64_t frames(int64_t latents) const { return latents; }
   /// The decoder must outlive the stream.
   virtual std::unique_ptr<FrameStream> begin() const = 0;
+  /// begin() of a clip whose latents are all known, as push() takes them; what is pushed are these, in order. For
+  /// decoders whose frames depend on the whole clip, however it is cut.
+  virtual std::unique_ptr<FrameStream> begin_clip(const at::Tensor& /*latents*/) const { return begin(); }
 
   /// Multiply-adds of one push of [channels, frames, h, w], counted by the layers themselves.
   virtual int64_t macs(int64_t frames, int64_t h, int64_t w) const = 0;

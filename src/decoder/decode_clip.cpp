@@ -47,7 +47,7 @@ class Clip {
   void decode(const TemporalDecoder& decoder) {
     const int64_t count = latents_.size(1), all = decoder.frames(count);
     const int64_t chunk = options_.chunk == 0 ? count : options_.chunk;
-    const auto stream = decoder.begin();
+    const auto stream = decoder.begin_clip(latents_);
     int64_t made = 0;
     for (int64_t begin = 0; begin < count; begin += chunk) {
       if (options_.stop.stop_requested()) throw Cancelled();

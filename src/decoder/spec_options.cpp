@@ -23,7 +23,7 @@ std::vector<std::string> common_options() {
 }
 
 const std::vector<std::string>& family_options() {
-  static const std::vector<std::string> options = {"bn", "snap"};
+  static const std::vector<std::string> options = {"bn", "chunking", "snap"};
   return options;
 }
 

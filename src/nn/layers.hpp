@@ -88,9 +88,13 @@ class GroupNorm {
             Activation act = Activation::none, Over over = Over::each_picture);
   at::Tensor operator()(Run& run, at::Tensor x) const;
 
- private:
-  at::Tensor compute(Run& run, at::Tensor x) const;
+  /// Mean and variance of each group, [N, groups, 2], or [1, groups, 2] over all pictures.
   at::Tensor statistics(const at::Tensor& x) const;
+  /// With those of other pictures in place of its own: [1, groups, 2].
+  at::Tensor with(Run& run, const at::Tensor& statistics, at::Tensor x) const;
+
+ private:
+  at::Tensor finish(Run& run, const at::Tensor& statistics, at::Tensor x) const;
   at::Tensor on_device(Run& run, const at::Tensor& x, const at::Tensor& statistics) const;
 
   std::string name_;
@@ -100,6 +104,9 @@ class GroupNorm {
   Activation act_ = Activation::none;
   Over over_ = Over::each_picture;
 };
+
+/// Statistics [N, groups, 2] of N pictures of one size, taken as one picture: [1, groups, 2].
+at::Tensor pooled(const at::Tensor& statistics);
 
 /// act(x / sqrt(mean over channels of x^2 + eps) * weight + bias) per pixel, in fp32.
 class RmsNorm2d {

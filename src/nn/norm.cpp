@@ -36,14 +36,13 @@ double largest(const at::Tensor& values) {
   return values.numel() > 0 ? values.abs().max().item<double>() : 0;
 }
 
-/// Of all pictures taken as one: [1, groups, 2].
+}  // namespace
+
 at::Tensor pooled(const at::Tensor& statistics) {
   const at::Tensor means = statistics.select(2, 0), variances = statistics.select(2, 1);
   const at::Tensor mean = means.mean(0, true);
   return at::stack({mean, (variances + (means - mean).square()).mean(0, true)}, 2);
 }
-
-}  // namespace
 
 GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t channels, int64_t groups, double eps,
                      Activation act, Over over)
@@ -58,18 +57,26 @@ GroupNorm::GroupNorm(WeightLoader& loader, const std::string& name, int64_t chan
 at::Tensor GroupNorm::operator()(Run& run, at::Tensor x) const {
   run.checkpoint();
   if (run.counting()) return is_sole_owner(x) ? x : run.planned(at::empty_like(x));
-  at::Tensor y = compute(run, std::move(x));
-  run.magnitudes().note(y, std::numeric_limits<double>::infinity());
-  return run.made(name_, std::move(y));
+  if (x.is_cpu()) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor shared = run.norm_statistics([&] { return statistics(x); });
+  return finish(run, shared, std::move(x));
 }
 
-at::Tensor GroupNorm::compute(Run& run, at::Tensor x) const {
-  if (x.is_cpu() && !x.is_contiguous(at::MemoryFormat::ChannelsLast)) x = x.contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor shared = run.norm_statistics([&] { return statistics(x); });
-  if (!x.is_cpu()) return on_device(run, x, shared);
-  return apply_in_kernel(run, std::move(x), act_, [&](const at::Tensor& from, Activation act, at::Tensor& to) {
-    group_norm_kernel(from, shared, weight_, bias_, eps_, act, to);
-  });
+at::Tensor GroupNorm::with(Run& run, const at::Tensor& statistics, at::Tensor x) const {
+  run.checkpoint();
+  return finish(run, statistics, std::move(x));
+}
+
+at::Tensor GroupNorm::finish(Run& run, const at::Tensor& statistics, at::Tensor x) const {
+  at::Tensor y;
+  if (x.is_cpu())
+    y = apply_in_kernel(run, std::move(x), act_, [&](const at::Tensor& from, Activation act, at::Tensor& to) {
+      group_norm_kernel(from, statistics, weight_, bias_, eps_, act, to);
+    });
+  else
+    y = on_device(run, x, statistics);
+  run.magnitudes().note(y, std::numeric_limits<double>::infinity());
+  return run.made(name_, std::move(y));
 }
 
 at::Tensor GroupNorm::statistics(const at::Tensor& x) const {

@@ -129,6 +129,19 @@ TEST_P(EveryDecoderOfClips, ProgressEndsAtAllFrames) {
   }
 }
 
+TEST_F(DecodeClips, ExactChunksGiveTheFramesOfTheWholeClip) {
+  use("svd");
+  write(1, 4);
+  for (const char* chunk : {"1", "3"}) {
+    const CommandRun run = decode(
+        {"--decoder", folder_.path().string() + ",dtype=fp32,chunking=exact", "--decode-chunk", chunk, "--json", "-"});
+    ASSERT_EQ(run.code, 0) << run.err;
+    expect_frames(by_library(content_.latents[0]));
+    EXPECT_FALSE(contains(run.err, "depend on this number")) << run.err;
+    EXPECT_EQ(testing::json_of(run)["clips"]["depends_on_chunks"], false);
+  }
+}
+
 TEST_F(DecodeClips, APlugInDecodesThemToo) {
   use("taming_taehv");
   write(1, 3);

@@ -170,7 +170,7 @@ class FamilyOptions : public ::testing::TestWithParam<const char*> {
 TEST_P(FamilyOptions, ThoseOfOthersAndUnknownOnesAreRefusedWithTheKnown) {
   const TemporaryFolder folder;
   const DecoderRegistry registry(builtin_decoder_families());
-  const std::map<std::string, std::string> values{{"bn", "running"}, {"snap", "off"}};
+  const std::map<std::string, std::string> values{{"bn", "running"}, {"chunking", "separate"}, {"snap", "off"}};
   for (const auto& [option, value] : values) {
     const auto open = [&] {
       return open_decoder(NetworkSpec::parse(file(folder) + "," + option + "=" + value), {.registry = registry});

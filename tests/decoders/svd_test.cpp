@@ -97,6 +97,72 @@ TEST(Svd, FramesDependOnTheChunk) {
   EXPECT_FALSE(close(whole, cut, 1e-3));
 }
 
+/// chunking=exact gives `expected`, the clip decoded as one chunk, however it is cut.
+void expect_exact(NetworkRequest request, const at::Tensor& clip, const at::Tensor& expected, double tolerance) {
+  request.config["chunking"] = "exact";
+  const auto decoder = svd::family().make_temporal_decoder(request);
+  EXPECT_FALSE(decoder->depends_on_chunks());
+  for (const int64_t chunk : {1, 2, 3, 0}) {
+    std::vector<at::Tensor> frames;
+    const auto stream = decoder->begin_clip(clip.transpose(0, 1));
+    for (const at::Tensor& part : clip.split(chunk == 0 ? clip.size(0) : chunk)) {
+      frames.push_back(stream->push(part.transpose(0, 1)));
+      EXPECT_EQ(frames.back().size(0), part.size(0));
+    }
+    EXPECT_TRUE(close(at::cat(frames), expected, tolerance)) << "chunks of " << chunk;
+    ::testing::Test::RecordProperty("chunk_" + std::to_string(chunk),
+                                    c10::str(testing::largest_difference(at::cat(frames), expected)));
+  }
+}
+
+TEST(SvdExact, EqualsTheWholeClipHoweverItIsCut) {
+  const auto reference = stored_case("svd");
+  for (const int64_t count : {int64_t{1}, int64_t{2}, reference.decoder_input.size(0)}) {
+    const at::Tensor clip = reference.decoder_input.narrow(0, 0, count);
+    const auto decoder = svd::family().make_temporal_decoder(reference.request);
+    expect_exact(reference.request, clip, in_chunks(*decoder, clip, 0), 1e-5);
+  }
+}
+
+class SvdExactPython : public ::testing::TestWithParam<PythonCase> {};
+
+TEST_P(SvdExactPython, EqualsDiffusersDecodingTheClipAtOnce) {
+  const auto made = testing::python_case("svd", GetParam().config, GetParam().latent);
+  if (!made) GTEST_SKIP() << "LIGHTSWITCH_REFERENCE_PYTHON does not name a Python with diffusers";
+  expect_exact(made->request, made->decoder_input, made->decoder_output, 2e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, SvdExactPython,
+    ::testing::Values(PythonCase{"stable_video_diffusion",
+                                 R"({"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2})", "4x4x5"},
+                      PythonCase{"seven_frames", R"({"block_out_channels": [32, 64], "layers_per_block": 2})", "7x5x4"},
+                      PythonCase{"one_frame", R"({"block_out_channels": [32, 64, 64], "layers_per_block": 2})",
+                                 "1x6x4"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(SvdExact, NeedsTheClipAtTheStart) {
+  auto reference = stored_case("svd");
+  reference.request.config["chunking"] = "exact";
+  const auto decoder = svd::family().make_temporal_decoder(reference.request);
+  const at::Tensor clip = reference.decoder_input.transpose(0, 1);
+  const auto stream = decoder->begin();
+  EXPECT_EQ(stream->push(clip).size(0), clip.size(1)) << "one push is the whole clip";
+  EXPECT_EQ(expect_error<UnsupportedError>([&] { stream->push(clip); }).detail().field, "chunking");
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_THROW(decoder->begin()->push(clip, source.get_token()), Cancelled);
+  expect_error<TensorError>([&] { decoder->begin()->push(at::zeros({9, 2, 4, 4})); });
+}
+
+TEST(SvdExact, OtherWordsAreRefused) {
+  NetworkRequest request = stored_case("svd").request;
+  request.config["chunking"] = "perhaps";
+  EXPECT_EQ(expect_error<OptionError>([&] { svd::family().make_temporal_decoder(request); }).detail().field,
+            "chunking");
+  expect_error<OptionError>([&] { svd::family().make_decoder(request); });
+}
+
 TEST(Svd, PublishedSizeAndCost) {
   Tensors tensors;
   const auto add = [&](const std::string& name, std::vector<int64_t> shape) {

@@ -41,6 +41,20 @@ class DecoderHalf {
     return conv_out_(run, norm_out_(run, x));
   }
 
+  /// Shows every layer, in the order of execution: for passes that are not of one tensor from layer to layer.
+  template <typename Visit>
+  void walk(Visit&& visit) const {
+    for (const Conv2d& conv : post_quant_) visit(conv);
+    visit(conv_in_);
+    middle_.walk(visit);
+    for (const Stage& stage : stages_) {
+      stage.blocks.walk(visit);
+      for (const UpsampleConv2d& upsample : stage.upsampler) visit(upsample);
+    }
+    visit(norm_out_);
+    visit(conv_out_);
+  }
+
   /// Channels of the latents.
   int64_t channels() const { return channels_; }
   size_t stages() const { return stages_.size(); }

@@ -46,11 +46,35 @@ at::Tensor TemporalConv::operator()(Run& run, const at::Tensor& frames) const {
     run.add_macs(frames.numel() * weight_.size(0) * 3);
     return frames;
   }
+  return compute(run, frames, 1);
+}
+
+at::Tensor TemporalConv::compute(Run& run, const at::Tensor& frames, int64_t padding) const {
   // Time as the height of a picture, in which a row is a frame.
   const int64_t count = frames.size(0), channels = frames.size(1), height = frames.size(2), width = frames.size(3);
   const at::Tensor rows = frames.permute({0, 2, 3, 1}).reshape({1, count, height * width, channels});
-  const at::Tensor y = at::conv2d(rows.permute({0, 3, 1, 2}), weight_, bias_, 1, at::IntArrayRef{1, 0});
-  return run.made(name_, y.permute({0, 2, 3, 1}).reshape({count, height, width, channels}).permute({0, 3, 1, 2}));
+  const at::Tensor y = at::conv2d(rows.permute({0, 3, 1, 2}), weight_, bias_, 1, at::IntArrayRef{padding, 0});
+  return run.made(name_, y.permute({0, 2, 3, 1}).reshape({y.size(2), height, width, y.size(1)}).permute({0, 3, 1, 2}));
+}
+
+at::Tensor TemporalConv::Stream::push(Run& run, const at::Tensor& frame) {
+  at::Tensor made;
+  if (here_.defined())
+    made = between(run, frame);
+  else
+    before_ = at::zeros_like(frame);
+  if (made.defined()) before_ = here_;
+  here_ = frame;
+  return made;
+}
+
+at::Tensor TemporalConv::Stream::finish(Run& run) {
+  return between(run, at::zeros_like(here_));
+}
+
+at::Tensor TemporalConv::Stream::between(Run& run, const at::Tensor& after) {
+  run.checkpoint();
+  return conv_.compute(run, at::cat({before_, here_, after}), 0);
 }
 
 // out = (1 - σ) s + σ (s + F(s)) = s + σ F(s), s being what the spatial block makes and F the two temporal
@@ -68,6 +92,31 @@ at::Tensor SpatioTemporalBlock::operator()(Run& run, const at::Tensor& frames) c
   const int64_t count = spatial.size(0);
   const at::Tensor hidden = conv1_(run, unstacked(norm1_(run, stacked(spatial)), count));
   return add(run, conv2_(run, unstacked(norm2_(run, stacked(hidden)), count)), spatial);
+}
+
+void SpatioTemporalBlock::along_time(Run& run, std::vector<at::Tensor>& frames) const {
+  const auto over_all = [](const std::vector<at::Tensor>& each) { return pooled(at::cat(each)); };
+  std::vector<at::Tensor> each;
+  for (const at::Tensor& frame : frames) each.push_back(norm1_.statistics(frame));
+  const at::Tensor first = over_all(each);
+  // Calls `take` with what the first convolution makes of every frame, in order.
+  const auto hidden = [&](auto&& take) {
+    TemporalConv::Stream stream(conv1_);
+    for (const at::Tensor& frame : frames)
+      if (const at::Tensor made = stream.push(run, norm1_.with(run, first, frame)); made.defined()) take(made);
+    take(stream.finish(run));
+  };
+  each.clear();
+  hidden([&](const at::Tensor& made) { each.push_back(norm2_.statistics(made)); });
+  const at::Tensor second = over_all(each);
+  TemporalConv::Stream stream(conv2_);
+  size_t done = 0;
+  // Frame `done` has been read by the first convolution for the last time when the second gives what is added to it.
+  const auto add_to_next = [&](const at::Tensor& change) {
+    if (change.defined()) frames[done] = add(run, change, frames[done]), ++done;
+  };
+  hidden([&](at::Tensor made) { add_to_next(stream.push(run, norm2_.with(run, second, std::move(made)))); });
+  add_to_next(stream.finish(run));
 }
 
 }  // namespace lightswitch::nn::autoencoder

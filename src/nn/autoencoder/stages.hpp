@@ -31,6 +31,15 @@ class BlockRun {
     return x;
   }
 
+  /// Shows every layer, in the order of execution.
+  template <typename Visit>
+  void walk(Visit& visit) const {
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+      visit(blocks_[i]);
+      if (!attentions_.empty()) visit(attentions_[i]);
+    }
+  }
+
   size_t size() const { return blocks_.size(); }
   bool attends() const { return !attentions_.empty(); }
 
@@ -60,6 +69,14 @@ class Middle {
     at::Tensor y = blocks_[0](run, x);
     for (const AttentionBlock& attention : attention_) y = attention(run, y);
     return blocks_[1](run, y);
+  }
+
+  /// As BlockRun::walk().
+  template <typename Visit>
+  void walk(Visit& visit) const {
+    visit(blocks_[0]);
+    for (const AttentionBlock& attention : attention_) visit(attention);
+    visit(blocks_[1]);
   }
 
   bool attends() const { return !attention_.empty(); }
