@@ -35,6 +35,15 @@ TEST(OutputNames, AFolderThatExistsIsAPatternOfFrames) {
   EXPECT_EQ(picture_pattern((folder / "a.png").string()), (folder / "a.png").string()) << "writing it then fails";
 }
 
+TEST(OutputNames, LatentsThatAreKeptAreSeen) {
+  const testing::TemporaryFolder folder;
+  const std::string name = folder.path().string();
+  EXPECT_EQ(latents_beside(name), folder / "clip.latents.safetensors");
+  EXPECT_EQ(latents_beside(name + "/"), folder / "clip.latents.safetensors");
+  EXPECT_EQ(latents_beside("a.mp4"), "a.mp4.latents.safetensors");
+  EXPECT_EQ(latents_beside("b/f-%03d.png"), "b/f-000.png.latents.safetensors");
+}
+
 TEST(OutputNames, OtherPatternsAreWrongUsage) {
   for (const char* pattern : {"a%s.png", "a%.png", "a%", "%d-%d.png", "%5x.png", "%000000009d.png", "%4%.png"})
     EXPECT_EQ(testing::expect_error<UsageError>([&] { output_names(pattern, 1); }).detail().found, pattern);

@@ -1,6 +1,7 @@
 #include "cli/output_names.hpp"
 
 #include <lightswitch/media/image_io.hpp>
+#include <lightswitch/media/video_io.hpp>
 
 #include <cctype>
 
@@ -66,6 +67,12 @@ std::vector<std::filesystem::path> output_names(const std::string& pattern, int6
     }
   }
   return names;
+}
+
+std::filesystem::path latents_beside(const std::string& output) {
+  if (picture_pattern(output) != output) return std::filesystem::path(output) / "clip.latents.safetensors";
+  const std::string name = is_video_name(output) ? output : output_names(output, 1).front().string();
+  return name + ".latents.safetensors";
 }
 
 void check_picture_target(const std::string& pattern) {

@@ -15,6 +15,10 @@ std::string picture_pattern(const std::string& output);
 /// @throws UsageError for any other use of `%`.
 std::vector<std::filesystem::path> output_names(const std::string& pattern, int64_t count);
 
+/// Where the latents of a clip are kept until it is finished: OUTPUT.latents.safetensors, with the first index where
+/// OUTPUT has one; in a folder clip.latents.safetensors.
+std::filesystem::path latents_beside(const std::string& output);
+
 /// Finds mistakes before the work starts rather than after it.
 /// @throws UsageError for an extension that is no picture's, FileError when the folder does not exist.
 void check_picture_target(const std::string& pattern);

@@ -121,8 +121,8 @@ class VideoJob {
 
   /// Denoising is the costly part: its result is on disk before anything can go wrong in the decoder.
   std::filesystem::path keep_latents(const at::Tensor& latents) {
-    const std::filesystem::path file =
-        arguments_.save_latents.empty() ? arguments_.output + ".latents.safetensors" : arguments_.save_latents;
+    const std::filesystem::path file = arguments_.save_latents.empty() ? latents_beside(arguments_.output)
+                                                                       : std::filesystem::path(arguments_.save_latents);
     LatentFile content = latents_of(latents, pipeline_->parts().decoder->spec());
     content.width = options_.image.size(2);
     content.height = options_.image.size(1);
