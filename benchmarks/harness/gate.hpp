@@ -11,6 +11,10 @@ namespace lightswitch::bench {
 /// @return empty when it agrees (max abs 1e-4 in fp32, 40 dB PSNR in half precision), else what was wrong.
 std::string gate(const DecoderFamily& family, const std::string& fixture, DType dtype);
 
+/// The same of a decoder of clips, whose clip is cut as the reference cut it.
+/// @param config on top of the stored case's own.
+std::string gate_clips(const DecoderFamily& family, const std::string& fixture, const Config& config, DType dtype);
+
 /// PSNR in dB of `found` against `expected`, whose range is 2 ([-1, 1]); infinite when equal.
 double psnr(const at::Tensor& found, const at::Tensor& expected);
 

@@ -15,6 +15,12 @@ class Builder {
         at::randn({out, in, kernel, kernel}) / std::sqrt(static_cast<double>(in * kernel * kernel));
     if (bias) tensors_[name + ".bias"] = at::zeros({out});
   }
+  /// Along time alone.
+  void time_conv(const std::string& name, int64_t width) {
+    tensors_[name + ".weight"] = at::randn({width, width, 3, 1, 1}) / std::sqrt(static_cast<double>(3 * width));
+    tensors_[name + ".bias"] = at::zeros({width});
+  }
+  void number(const std::string& name, double value) { tensors_[name] = at::full({1}, value); }
   void linear(const std::string& name, int64_t width) {
     tensors_[name + ".weight"] = at::randn({width, width}) / std::sqrt(static_cast<double>(width));
     tensors_[name + ".bias"] = at::zeros({width});
@@ -43,46 +49,92 @@ void kl_resnet(Builder& build, const std::string& name, int64_t in, int64_t out)
   if (in != out) build.conv(name + ".conv_shortcut", in, out, 1);
 }
 
-}  // namespace
+void spatio_temporal_resnet(Builder& build, const std::string& name, int64_t in, int64_t out) {
+  kl_resnet(build, name + ".spatial_res_block", in, out);
+  for (const char* layer : {"1", "2"}) {
+    build.norm(name + ".temporal_res_block.norm" + layer, out);
+    build.time_conv(name + ".temporal_res_block.conv" + layer, out);
+  }
+  build.number(name + ".time_mixer.mix_factor", 0.5);
+}
 
-std::shared_ptr<const WeightSource> random_kl(const std::vector<int64_t>& widths, int64_t channels) {
-  Builder build;
+using Resnet = void (*)(Builder&, const std::string&, int64_t, int64_t);
+
+void middle(Builder& build, const std::string& name, int64_t width, Resnet resnet) {
+  resnet(build, name + ".resnets.0", width, width);
+  build.norm(name + ".attentions.0.group_norm", width);
+  for (const char* part : {"to_q", "to_k", "to_v", "to_out.0"}) build.linear(name + ".attentions.0." + part, width);
+  resnet(build, name + ".resnets.1", width, width);
+}
+
+void kl_decoder(Builder& build, const std::vector<int64_t>& widths, int64_t channels, Resnet resnet) {
   int64_t width = widths.back();
-  build.conv("post_quant_conv", channels, channels, 1);
   build.conv("decoder.conv_in", channels, width, 3);
-  kl_resnet(build, "decoder.mid_block.resnets.0", width, width);
-  build.norm("decoder.mid_block.attentions.0.group_norm", width);
-  for (const char* part : {"to_q", "to_k", "to_v", "to_out.0"})
-    build.linear(std::string("decoder.mid_block.attentions.0.") + part, width);
-  kl_resnet(build, "decoder.mid_block.resnets.1", width, width);
+  middle(build, "decoder.mid_block", width, resnet);
   for (size_t i = 0; i < widths.size(); ++i) {
     const std::string block = "decoder.up_blocks." + std::to_string(i);
     const int64_t out = widths[widths.size() - 1 - i];
-    for (int j = 0; j < 3; ++j) kl_resnet(build, block + ".resnets." + std::to_string(j), j == 0 ? width : out, out);
+    for (int j = 0; j < 3; ++j) resnet(build, block + ".resnets." + std::to_string(j), j == 0 ? width : out, out);
     if (i + 1 < widths.size()) build.conv(block + ".upsamplers.0.conv", out, out, 3);
     width = out;
   }
   build.norm("decoder.conv_norm_out", width);
   build.conv("decoder.conv_out", width, 3, 3);
+}
+
+/// Numbered layers of a tiny decoder from the first convolution to the last.
+/// @param seen how many frames the first convolution of a block sees.
+void tiny_decoder(Builder& build, const std::string& prefix, int first, int64_t width, int64_t channels, int64_t seen,
+                  const std::vector<int>& stages) {
+  int index = first;
+  const auto name = [&] { return prefix + std::to_string(index++); };
+  build.conv(name(), channels, width, 3);
+  ++index;  // ReLU
+  for (size_t stage = 0; stage < stages.size(); ++stage) {
+    for (int block = 0; block < stages[stage]; ++block) {
+      const std::string conv = name() + ".conv.";
+      build.conv(conv + "0", seen * width, width, 3);
+      for (const char* other : {"2", "4"}) build.conv(conv + other, width, width, 3);
+    }
+    if (stage + 1 == stages.size()) break;
+    ++index;  // upsampling
+    build.conv(name(), width, width, 3, false);
+  }
+  build.conv(name(), width, 3, 3);
+}
+
+}  // namespace
+
+std::shared_ptr<const WeightSource> random_kl(const std::vector<int64_t>& widths, int64_t channels) {
+  Builder build;
+  build.conv("post_quant_conv", channels, channels, 1);
+  kl_decoder(build, widths, channels, kl_resnet);
+  return build.finish();
+}
+
+std::shared_ptr<const WeightSource> random_svd() {
+  Builder build;
+  kl_decoder(build, {128, 256, 512, 512}, 4, spatio_temporal_resnet);
+  build.time_conv("decoder.time_conv_out", 3);
   return build.finish();
 }
 
 std::shared_ptr<const WeightSource> random_taming(int64_t width, int64_t channels) {
   Builder build;
-  int index = 0;
-  const auto name = [&index] { return "decoder.layers." + std::to_string(index++); };
-  build.conv(name(), channels, width, 3);
-  ++index;  // ReLU
-  for (const int blocks : {3, 3, 3, 1}) {
-    for (int block = 0; block < blocks; ++block) {
-      const std::string prefix = name() + ".conv.";
-      for (const char* conv : {"0", "2", "4"}) build.conv(prefix + conv, width, width, 3);
-    }
-    if (blocks == 1) break;
-    ++index;  // upsampling
-    build.conv(name(), width, width, 3, false);
-  }
-  build.conv(name(), width, 3, 3);
+  tiny_decoder(build, "decoder.layers.", 0, width, channels, 1, {3, 3, 3, 1});
+  return build.finish();
+}
+
+std::shared_ptr<const WeightSource> random_taesdv(int64_t width) {
+  Builder build;
+  tiny_decoder(build, "decoder.", 1, width, 4, 2, {3, 3, 3, 1});
+  return build.finish();
+}
+
+std::shared_ptr<const WeightSource> random_tiny_temporal(int64_t width) {
+  Builder build;
+  tiny_decoder(build, "layers.", 0, width, 4, 1, {3, 2, 2, 1});
+  middle(build, "mid_block", width, spatio_temporal_resnet);
   return build.finish();
 }
 

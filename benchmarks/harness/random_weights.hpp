@@ -17,4 +17,11 @@ std::shared_ptr<const WeightSource> random_taming(int64_t width, int64_t channel
 /// The EfficientViT configuration of arXiv 2503.04871: widths 128 x 3, 256 x 3, depths 0, 5, 10, 0, 0, 0.
 std::shared_ptr<const WeightSource> random_vit_of_the_paper();
 
+/// Stable Video Diffusion's decoder of clips: KL's widths with a temporal half in each block.
+std::shared_ptr<const WeightSource> random_svd();
+/// TAESDV: TAESD's layout, every block of which sees the frame before.
+std::shared_ptr<const WeightSource> random_taesdv(int64_t width);
+/// DecoderTinyTemporal of arXiv 2503.04871, blocks 3, 2, 2, 1. TAE-192: 192.
+std::shared_ptr<const WeightSource> random_tiny_temporal(int64_t width);
+
 }  // namespace lightswitch::bench
