@@ -121,6 +121,16 @@ TEST(Usage, ValuesOutOfRangeSayWhatIsExpectedAndFound) {
   EXPECT_TRUE(contains(mistake({"encode", "a", "-o", "a", "--kind", "cooked"}), "raw, diffusion or indices"));
 }
 
+TEST(Usage, ImpossibleClipsAreSeenBeforeAnythingIsLoaded) {
+  const auto video = [](const std::string& option, const std::string& value) {
+    return mistake({"video", "-m", "none", "-i", "none.png", "-o", "a.mp4", option, value});
+  };
+  for (const char* frames : {"0", "-3", "10001", "99999999999"})
+    EXPECT_TRUE(contains(video("--video-frames", frames), std::string("1 to 10000, found ") + frames));
+  EXPECT_TRUE(contains(video("--fps", "0"), "fps"));
+  EXPECT_TRUE(contains(video("--decode-chunk", "-1"), "decode_chunk"));
+}
+
 TEST(Usage, WrongSpecsAreSeenBeforeAnythingIsLoaded) {
   EXPECT_TRUE(contains(mistake({"image", "-p", "x", "-o", "a.png", "--decoder", "vae,dtpye=fp32"}), "dtype"));
   EXPECT_TRUE(contains(mistake({"decode", "none", "-o", "a.png", "--decoder", ",dtype=fp32"}), "empty decoder name"));

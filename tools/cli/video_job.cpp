@@ -33,8 +33,14 @@ void apply(const VideoArguments& arguments, ImageToVideoOptions& options) {
   if (arguments.seed) options.seed = *arguments.seed >= 0 ? *arguments.seed : std::random_device{}();
 }
 
+/// More would be a slip of the finger, which should not fill the memory first.
+constexpr int64_t kMostFrames = 10000;
+
 /// Mistakes that need no model to be seen, found before one is loaded.
 void check_arguments(const VideoArguments& arguments) {
+  if (arguments.frames && (*arguments.frames < 1 || *arguments.frames > kMostFrames))
+    throw UsageError("out of range",
+                     {"", "--video-frames", "1 to " + std::to_string(kMostFrames), std::to_string(*arguments.frames)});
   ImageToVideoOptions options;
   apply(arguments, options);
   if (arguments.min_cfg && !arguments.max_cfg) options.max_cfg = std::max(options.max_cfg, options.min_cfg);
