@@ -103,6 +103,27 @@ TEST_F(ExportedClips, FlowIntoAVideoFile) {
   EXPECT_FALSE(std::filesystem::exists(at("clip.mp4.latents.safetensors")));
 }
 
+/// Frames decoded in exact chunks are those of the clip decoded at once.
+TEST_F(ExportedClips, ExactChunksGiveTheFramesOfTheWholeClip) {
+  const auto with = [&](const std::string& decoder, const char* chunk, const std::string& name) {
+    auto arguments = first_case();
+    arguments.insert(arguments.end(), {"--decode-chunk", chunk, "--decoder", decoder, "--json", "-"});
+    return video(arguments, name + "-%d.npy");
+  };
+  const std::string decoder =
+      testing::json_of(run_command({"decoders", "-m", at("package"), "--json", "-"}))["decoders"][0]["name"];
+  ASSERT_EQ(with(decoder, "0", "whole").code, 0);
+  const CommandRun exact = with(decoder + ",chunking=exact", "2", "exact");
+  ASSERT_EQ(exact.code, 0) << exact.err;
+  EXPECT_EQ(testing::json_of(exact)["clips"]["depends_on_chunks"], false);
+  for (int64_t i = 0; i < 5; ++i) {
+    const auto frame = [&](const char* name) {
+      return read_image(*folder_ / (std::string(name) + "-" + std::to_string(i) + ".npy"));
+    };
+    EXPECT_TRUE(testing::close(frame("exact"), frame("whole"), 1e-5)) << "frame " << i;
+  }
+}
+
 TEST_F(ExportedClips, RefuseWhatTheyCannotDo) {
   const auto with = [&](std::vector<std::string> more) {
     auto arguments = first_case();
