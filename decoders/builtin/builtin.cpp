@@ -4,6 +4,7 @@
 
 #include "kl/kl.hpp"
 #include "projection/projection.hpp"
+#include "routed/routed.hpp"
 #include "svd/svd.hpp"
 #include "taming/taming.hpp"
 #include "vit/vit.hpp"
@@ -12,8 +13,8 @@
 namespace lightswitch {
 
 std::span<const DecoderFamily> builtin_decoder_families() {
-  static const std::array table{kl::family(),  vqgan::family(),  svd::family(),
-                                vit::family(), taming::family(), projection::family()};
+  static const std::array table{kl::family(),     vqgan::family(),      svd::family(),   vit::family(),
+                                taming::family(), projection::family(), routed::family()};
   return table;
 }
 

@@ -97,7 +97,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Recognised{"taming_taehv", "taming", "4 frames a latent"},
                       Recognised{"taming_taehv_wide", "taming", "4 frames a latent"},
                       Recognised{"vit_paper", "vit", ""}, Recognised{"vit_attention", "vit", ""},
-                      Recognised{"vit_diffusers", "vit", ""}, Recognised{"projection", "projection", "5 channels"}),
+                      Recognised{"vit_diffusers", "vit", ""}, Recognised{"projection", "projection", "5 channels"},
+                      Recognised{"routed", "routed", "40 % heavy"}),
     [](const auto& each) { return std::string(each.param.network); });
 
 TEST(Inspect, DecodersOfClipsTellHowTheyTakeThem) {

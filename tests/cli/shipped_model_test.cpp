@@ -43,7 +43,8 @@ TEST_F(ShippedModel, MakesAPictureThatEveryDecoderAgreesOn) {
   const at::Tensor full = read_image(folder_ / "vae.png");
   EXPECT_GT(full.std().item<double>(), 0.05) << "an empty picture";
   const CommandRun list = run_command({"decoders", "-m", model_, "--json", "-"});
-  for (const auto& decoder : testing::json_of(list)["decoders"]) {
+  const auto json = testing::json_of(list);
+  for (const auto& decoder : json["decoders"]) {
     const std::string name = decoder["name"];
     const CommandRun decode =
         run_command({"decode", at("z.safetensors"), "-m", model_, "--decoder", name, "-o", at(name + "-again.png")});

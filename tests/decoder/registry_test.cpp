@@ -59,7 +59,7 @@ TEST(DecoderRegistry, RefusesANameTwice) {
 TEST(DecoderRegistry, UnknownFamilyListsTheKnownOnes) {
   const DecoderRegistry registry(builtin_decoder_families());
   const auto error = expect_error<OptionError>([&] { registry.family("kll"); });
-  EXPECT_EQ(error.detail().expected, "kl, vqgan, svd, vit, taming, projection");
+  EXPECT_EQ(error.detail().expected, "kl, vqgan, svd, vit, taming, projection, routed");
   EXPECT_EQ(error.detail().found, "kll");
 }
 
@@ -170,7 +170,8 @@ class FamilyOptions : public ::testing::TestWithParam<const char*> {
 TEST_P(FamilyOptions, ThoseOfOthersAndUnknownOnesAreRefusedWithTheKnown) {
   const TemporaryFolder folder;
   const DecoderRegistry registry(builtin_decoder_families());
-  const std::map<std::string, std::string> values{{"bn", "running"}, {"chunking", "separate"}, {"snap", "off"}};
+  const std::map<std::string, std::string> values{
+      {"bn", "running"}, {"chunking", "separate"}, {"heavy-share", "0.5"}, {"snap", "off"}};
   for (const auto& [option, value] : values) {
     const auto open = [&] {
       return open_decoder(NetworkSpec::parse(file(folder) + "," + option + "=" + value), {.registry = registry});
@@ -190,7 +191,7 @@ TEST_P(FamilyOptions, ThoseOfOthersAndUnknownOnesAreRefusedWithTheKnown) {
   EXPECT_TRUE(contains(error.what(), "perhaps snap")) << error.what();
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, FamilyOptions, ::testing::Values("kl", "vqgan", "svd", "vit", "taming", "projection"),
+INSTANTIATE_TEST_SUITE_P(Every, FamilyOptions, ::testing::Values("kl", "vqgan", "svd", "vit", "taming", "projection", "routed"),
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(OpenTemporalDecoder, OpensDecodersOfClipsAlone) {

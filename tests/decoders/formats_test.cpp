@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(Families, EveryFormat,
                          ::testing::Values("kl", "kl_old_names", "kl_compvis", "vqgan", "vqgan_gumbel", "svd",
                                            "vit_paper", "vit_attention", "vit_diffusers", "taming", "taming_original",
                                            "taming_original_encoder", "taming_pools", "taming_taesdv", "taming_taehv",
-                                           "taming_taehv_wide", "taming_temporal", "projection"),
+                                           "taming_taehv_wide", "taming_temporal", "projection", "routed"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(StoredCheckpoint, ComputesWhatThePythonReferenceDid) {

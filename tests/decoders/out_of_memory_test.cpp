@@ -47,6 +47,9 @@ int decode_in_little_room() {
 }
 
 TEST(OutOfMemoryDeathTest, ADecodeThatFindsNoMemoryGoesOnInSmallerTiles) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need address space of their own, which this test takes away";
+#endif
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own: the limit and the allocator stay there
   EXPECT_EXIT(std::exit(decode_in_little_room()), ::testing::ExitedWithCode(0), "memory ran out .* whole.*; tiles of ");
 }

@@ -9,6 +9,7 @@ COMMANDS = {
     "scenes-latents": "train.latents:command",
     "scenes-decoder": "train.decoder:command",
     "scenes-vq": "train.vq_training:command",
+    "scenes-routed": "train.routed_training:command",
     "scenes-export": "train.export:command",
     "scenes-tokenizer": "train.tokenizer:command",
     "scenes-text": "train.text_encoder:command",
@@ -27,6 +28,7 @@ COMMANDS = {
     "distill": "train.distill:command",
     "speech-codec": "train.speech.codec:command",
     "speech-light": "train.speech.light:command",
+    "wake-word": "train.speech.wake_word:command",
     "speech-gate": "train.speech.gate:command",
     "scenes-decoders-table": "train.decoders_table:command",
 }

@@ -12,7 +12,7 @@ from .case import write_case
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("family", choices=["kl", "svd", "taming", "vit", "vqgan", "scenes"])
+    parser.add_argument("family", choices=["kl", "svd", "taming", "vit", "vqgan", "scenes", "routed"])
     parser.add_argument("--config", type=json.loads, required=True, help="the family's own arguments, as JSON")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)

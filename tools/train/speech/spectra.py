@@ -21,20 +21,20 @@ def _hertz(mel: float) -> float:
 
 
 @lru_cache(maxsize=None)
-def mel_filters(window: int, bands: int) -> Tensor:
-    """[window / 2 + 1, bands]: triangles of unit area between 0 and 8 kHz."""
-    edges = [_hertz(_mel(RATE / 2) * i / (bands + 1)) for i in range(bands + 2)]
+def mel_filters(window: int, bands: int, rate: int = RATE) -> Tensor:
+    """[window / 2 + 1, bands]: triangles of unit area between 0 and half of the rate."""
+    edges = [_hertz(_mel(rate / 2) * i / (bands + 1)) for i in range(bands + 2)]
     lower, centre, upper = (torch.tensor(edges[i : bands + i], dtype=torch.float64) for i in range(3))
-    bins = torch.linspace(0, RATE / 2, window // 2 + 1, dtype=torch.float64)[:, None]
+    bins = torch.linspace(0, rate / 2, window // 2 + 1, dtype=torch.float64)[:, None]
     rise, fall = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
     return (torch.minimum(rise, fall).clamp(min=0) * 2 / (upper - lower)).float()
 
 
-def log_mel(x: Tensor, window: int = 1024, hop: int = 256, bands: int = 80, floor: float = 1e-5) -> Tensor:
+def log_mel(x: Tensor, window: int = 1024, hop: int = 256, bands: int = 80, rate: int = RATE) -> Tensor:
     """log10 of mel power [B, frames, bands] of samples [B, n]: Hann window, no frame reaches over the ends."""
     spectrum = torch.stft(x, window, hop, window=torch.hann_window(window), center=False, return_complex=True)
     power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2)
-    return (power @ mel_filters(window, bands)).clamp(min=floor).log10()
+    return (power @ mel_filters(window, bands, rate)).clamp(min=1e-5).log10()
 
 
 def log_mel_distance(x: Tensor, y: Tensor) -> Tensor:

@@ -1,0 +1,148 @@
+#include "routed/routed.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/error.hpp>
+
+#include "routed/tiles.hpp"
+#include "support/errors.hpp"
+#include "support/network_contract.hpp"
+#include "support/reference_case.hpp"
+#include "support/tensors.hpp"
+#include "support/weights.hpp"
+
+namespace lightswitch {
+namespace {
+
+using testing::close;
+using testing::contains;
+using testing::expect_error;
+using testing::random_tensor;
+using testing::stored_case;
+
+TEST(Routed, EqualsTheStoredReference) {
+  testing::expect_parity(routed::family(), stored_case("routed"));
+}
+
+class RoutedPython : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RoutedPython, EqualsTheReference) {
+  const std::string config = std::string(R"({"width": 64, "blocks": 3, "heavy_widths": [64, 48, 24], "gate_width": 16,
+                                             "tile": 4, "share": )") +
+                             GetParam() + "}";
+  LIGHTSWITCH_EXPECT_PYTHON_PARITY(routed::family(), config, "2x16x16");
+}
+
+INSTANTIATE_TEST_SUITE_P(Shares, RoutedPython, ::testing::Values("0", "0.3", "0.8", "1"),
+                         [](const auto& test) { return "share_" + std::to_string(test.index); });
+
+std::unique_ptr<Decoder> stored(Config config, DType dtype = DType::fp32) {
+  const auto reference = stored_case("routed");
+  NetworkRequest request = reference.request;
+  request.config = std::move(config);
+  request.config["tile"] = "2";
+  request.dtype = dtype;
+  return routed::family().make_decoder(request);
+}
+
+TEST(Routed, SaysWhatItIs) {
+  const auto decoder = stored({{"heavy-share", "0.25"}});
+  EXPECT_EQ(decoder->spec().channels, 5);
+  EXPECT_EQ(decoder->spec().factor, 8);
+  EXPECT_EQ(decoder->spec().network_input, LatentKind::raw);
+  EXPECT_TRUE(contains(decoder->info().configuration, "tiles of 2 latents, 25 % heavy"));
+}
+
+TEST(Routed, EndsAreTheBranchesAndAThresholdReachesBoth) {
+  const at::Tensor latents = random_tensor({1, 5, 6, 8});
+  const at::Tensor light = stored({{"heavy-share", "0"}})->forward(latents);
+  const at::Tensor heavy = stored({{"heavy-share", "1"}})->forward(latents);
+  EXPECT_GT(testing::largest_difference(light, heavy), 0.01);
+  EXPECT_TRUE(close(stored({{"threshold", "16000"}})->forward(latents), light, 0));
+  EXPECT_TRUE(close(stored({{"threshold", "-16000"}})->forward(latents), heavy, 0));
+}
+
+/// Away from light tiles a heavy one is what it is in the picture that is heavy everywhere, and the other way round.
+TEST(Routed, TilesAreThoseOfTheBranches) {
+  const at::Tensor latents = random_tensor({1, 5, 12, 16});
+  const at::Tensor light = stored({{"heavy-share", "0"}})->forward(latents);
+  const at::Tensor heavy = stored({{"heavy-share", "1"}})->forward(latents);
+  const at::Tensor mixed = stored({{"heavy-share", "0.5"}})->forward(latents);
+  int64_t light_tiles = 0;
+  for (int64_t y = 0; y < 6; ++y)
+    for (int64_t x = 0; x < 8; ++x) {
+      const auto tile = [&](const at::Tensor& picture) {
+        return picture.slice(2, 16 * y, 16 * y + 16).slice(3, 16 * x, 16 * x + 16);
+      };
+      const auto middle = [&](const at::Tensor& picture) {
+        return tile(picture).slice(2, 7, 9).slice(3, 7, 9);  // as far from the tile's edges as blending reaches
+      };
+      const bool is_light = close(tile(mixed), tile(light), 1e-5);
+      light_tiles += is_light;
+      EXPECT_TRUE(is_light || close(middle(mixed), middle(heavy), 1e-5)) << y << " " << x;
+    }
+  EXPECT_EQ(light_tiles, 24);
+}
+
+TEST(Routed, PartialTilesAreTheSamePixels) {
+  const at::Tensor latents = random_tensor({1, 5, 7, 9});
+  for (const char* share : {"0", "0.4", "1"}) {
+    const at::Tensor picture = stored({{"heavy-share", share}})->forward(latents);
+    EXPECT_EQ(picture.sizes(), at::IntArrayRef({1, 3, 56, 72}));
+    EXPECT_TRUE(at::isfinite(picture).all().item<bool>());
+  }
+}
+
+TEST(Routed, PicturesOfABatchAreRoutedAlone) {
+  const auto decoder = stored({{"heavy-share", "0.4"}});
+  testing::expect_batch_equals_single(*decoder, random_tensor({1, 5, 6, 8}));
+  const at::Tensor latents = random_tensor({1, 5, 6, 8});
+  testing::expect_thread_safe(*decoder, latents, decoder->forward(latents), 0);
+}
+
+TEST(Routed, CountsWhatItsShareCosts) {
+  const int64_t light = stored({{"heavy-share", "0"}})->macs(8, 8), heavy = stored({{"heavy-share", "1"}})->macs(8, 8);
+  int64_t before = light;
+  for (const char* share : {"0.1", "0.3", "0.6"}) {
+    const int64_t macs = stored({{"heavy-share", share}})->macs(8, 8);
+    EXPECT_GT(macs, before);
+    before = macs;
+  }
+  EXPECT_GT(heavy, light);
+  EXPECT_EQ(stored({{"threshold", "0"}})->macs(8, 8), heavy);  // it may choose them all
+}
+
+TEST(Routed, RefusesImpossibleRules) {
+  EXPECT_EQ(expect_error<OptionError>([] { stored({{"heavy-share", "1.1"}}); }).detail().field, "heavy-share");
+  EXPECT_EQ(expect_error<OptionError>([] { stored({{"heavy-share", "half"}}); }).detail().field, "heavy-share");
+  EXPECT_EQ(expect_error<OptionError>([] { stored({{"heavy-share", "0.5"}, {"threshold", "0"}}); }).detail().field,
+            "threshold");
+  EXPECT_EQ(expect_error<OptionError>([] { stored({{"threshold", "1e9"}}); }).detail().field, "threshold");
+}
+
+TEST(TileGrid, JoinsWhatItCuts) {
+  const routed::TileGrid grid(5, 7, 2);
+  EXPECT_EQ(grid.count(), 12);
+  const at::Tensor features = random_tensor({1, 3, 5, 7});
+  const at::Tensor tiles = grid.cut(features, 1);
+  EXPECT_EQ(tiles.sizes(), at::IntArrayRef({12, 3, 4, 4}));
+  EXPECT_TRUE(close(grid.join(tiles.slice(2, 1, 3).slice(3, 1, 3), 1), features, 0));
+}
+
+TEST(TileGrid, HeavyComesInBesideLight) {
+  using enum Path;
+  const routed::TileGrid grid(4, 6, 2);  // 2 by 3 tiles of 16 pixels
+  const RoutePlan plan({light, heavy, heavy, heavy, heavy, heavy});
+  const auto border = grid.at_the_border(plan);
+  EXPECT_EQ(border, (std::vector<int64_t>{1, 3, 4}));
+  const at::Tensor weights = grid.heavy_weights(plan, border, 8);
+  const auto at = [&](int64_t tile, int64_t y, int64_t x) { return weights.index({tile, 0, y, x}).item<float>(); };
+  EXPECT_EQ(at(0, 3, 0), 1.0F / 8);  // beside it
+  EXPECT_EQ(at(0, 15, 5), 6.0F / 8);
+  EXPECT_EQ(at(0, 0, 8), 1.0F);
+  EXPECT_EQ(at(1, 0, 9), 1.0F / 8);  // below it
+  EXPECT_EQ(at(2, 2, 4), 5.0F / 8);  // across the corner
+}
+
+}  // namespace
+}  // namespace lightswitch
