@@ -33,6 +33,13 @@ struct LatentFile {
 LatentFile read_latents(const std::filesystem::path& file, std::optional<LatentKind> assume_kind = {},
                         std::optional<double> assume_scaling_factor = {}, bool in_place = false);
 
+/// Refuses latents of another space than the decoder's, which would decode to noise without an error.
+/// @throws TensorError naming both spaces, or both scaling factors.
+void require_same_space(const LatentFile& latents, const std::string& file, const LatentSpec& spec);
+
+/// Pictures […, H, W] that were padded when they were encoded get their size back.
+at::Tensor without_padding(const at::Tensor& pictures, const LatentFile& latents);
+
 /// Temporary name, then rename. @throws FileError, TensorError.
 void write_latents(const std::filesystem::path& file, const LatentFile& content);
 

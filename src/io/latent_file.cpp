@@ -3,6 +3,7 @@
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -117,6 +118,25 @@ LatentFile read_latents(const std::filesystem::path& file, std::optional<LatentK
   content.latents = in_place ? source->read(name) : source->read(name).clone();
   check_shape(content, file.string());
   return content;
+}
+
+void require_same_space(const LatentFile& latents, const std::string& file, const LatentSpec& spec) {
+  if (!latents.space.empty() && !spec.space.empty() && latents.space != spec.space)
+    throw TensorError(
+        "the latents belong to another space; add ,space=" + latents.space + " to the decoder to decode them anyway",
+        {file, "space", spec.space, latents.space});
+  const bool converts = latents.kind == LatentKind::diffusion && spec.network_input == LatentKind::raw;
+  if (converts && latents.scaling_factor &&
+      std::abs(*latents.scaling_factor - spec.scaling_factor) > 1e-6 * spec.scaling_factor)
+    throw TensorError(
+        "the latents were scaled otherwise than the decoder expects; add ,scaling-factor=… to the decoder",
+        {file, "scaling_factor", std::to_string(spec.scaling_factor), std::to_string(*latents.scaling_factor)});
+}
+
+at::Tensor without_padding(const at::Tensor& pictures, const LatentFile& latents) {
+  const int64_t height = std::min(latents.height.value_or(pictures.size(-2)), pictures.size(-2));
+  const int64_t width = std::min(latents.width.value_or(pictures.size(-1)), pictures.size(-1));
+  return pictures.narrow(-2, 0, height).narrow(-1, 0, width);
 }
 
 void write_latents(const std::filesystem::path& file, const LatentFile& content) {

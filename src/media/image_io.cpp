@@ -51,15 +51,29 @@ void check_image(const std::filesystem::path& file, const at::Tensor& image) {
     throw NumericError("picture holds NaN or infinity", {file.string(), "image", "finite numbers", "others"});
 }
 
-std::string encode_image(const std::filesystem::path& file, const at::Tensor& image, const ImageWriteOptions& options) {
-  const std::string extension = lower_extension(file);
+void check_extension(const std::string& extension, const std::string& file) {
+  const auto& known = image_extensions();
+  if (std::find(known.begin(), known.end(), extension) == known.end())
+    throw OptionError("unknown kind of picture", {file, "extension", "one of " + join_words(known), extension});
+}
+
+void check_options(const std::string& extension, const ImageWriteOptions& options, const std::string& file) {
+  check_extension(extension, file);
+  if (!options.text.empty() && extension != ".png")
+    throw UnsupportedError("this kind of picture holds no text", {file, "text", ".png", extension});
+  if (options.compression < 0 || options.compression > 9)
+    throw OptionError("out of range", {file, "compression", "0 … 9", std::to_string(options.compression)});
+  if (options.quality < 1 || options.quality > 100)
+    throw OptionError("out of range", {file, "quality", "1 … 100", std::to_string(options.quality)});
+}
+
+bool stores_floats(const std::string& extension) {
+  return extension == ".pfm" || extension == ".npy";
+}
+
+at::Tensor stored_pixels(const at::Tensor& image, const std::string& extension) {
   const at::Tensor numbers = image.permute({1, 2, 0}).contiguous();
-  if (extension == ".pfm") return encode_pfm(numbers);
-  if (extension == ".npy") return encode_npy(numbers);
-  const at::Tensor pixels = (numbers * 255 + 0.5).floor().clamp(0, 255).to(at::kByte);
-  if (extension == ".png") return encode_png(pixels, options.text);
-  if (extension == ".ppm") return encode_ppm(pixels);
-  return encode_compressed(pixels, extension, options.quality);
+  return stores_floats(extension) ? numbers : (numbers * 255 + 0.5).floor().clamp(0, 255).to(at::kByte);
 }
 
 }  // namespace
@@ -89,18 +103,33 @@ ImageText read_image_text(const std::filesystem::path& file) {
 }
 
 void write_image(const std::filesystem::path& file, const at::Tensor& image, const ImageWriteOptions& options) {
-  if (!is_image_name(file))
-    throw OptionError("unknown kind of picture",
-                      {file.string(), "extension", "one of " + join_words(image_extensions()), lower_extension(file)});
-  if (!options.text.empty() && lower_extension(file) != ".png")
-    throw UnsupportedError("this kind of picture holds no text",
-                           {file.string(), "text", ".png", lower_extension(file)});
-  if (options.quality < 1 || options.quality > 100)
-    throw OptionError("out of range", {file.string(), "quality", "1 … 100", std::to_string(options.quality)});
+  const std::string extension = lower_extension(file);
+  check_options(extension, options, file.string());
   check_image(file, image);
-  const std::string bytes = encode_image(file, image, options);
+  const std::string bytes = encode_pixels(stored_pixels(image, extension), extension, options);
   write_stream_atomically(
       file, [&](std::ostream& stream) { stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
+}
+
+at::Tensor to_stored_pixels(const at::Tensor& image, const std::string& extension) {
+  check_extension(extension, "");
+  check_image("", image);
+  return stored_pixels(image, extension);
+}
+
+std::string encode_pixels(const at::Tensor& pixels, const std::string& extension, const ImageWriteOptions& options) {
+  check_options(extension, options, "");
+  const auto type = stores_floats(extension) ? at::kFloat : at::kByte;
+  if (!pixels.defined() || pixels.dim() != 3 || pixels.size(2) != 3 || pixels.numel() == 0 || !pixels.is_contiguous() ||
+      pixels.scalar_type() != type)
+    throw TensorError("unusable pixels",
+                      {"", "pixels", c10::str("contiguous [H, W, 3] ", type),
+                       pixels.defined() ? c10::str(pixels.sizes(), " ", pixels.scalar_type()) : "nothing"});
+  if (extension == ".pfm") return encode_pfm(pixels);
+  if (extension == ".npy") return encode_npy(pixels);
+  if (extension == ".png") return encode_png(pixels, options.text, options.compression);
+  if (extension == ".ppm") return encode_ppm(pixels);
+  return encode_compressed(pixels, extension, options.quality);
 }
 
 at::Tensor resize_image(const at::Tensor& image, int64_t height, int64_t width) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <png.h>
+#include <zlib.h>
 #include <lightswitch/error.hpp>
 
 #include <algorithm>
@@ -111,8 +112,10 @@ struct Writer {
   Writer& operator=(const Writer&) = delete;
 };
 
-bool write_all(Writer& writer, png_uint_32 width, png_uint_32 height) {
+bool write_all(Writer& writer, png_uint_32 width, png_uint_32 height, int compression) {
   if (setjmp(png_jmpbuf(writer.png))) return false;
+  png_set_compression_level(writer.png, compression);
+  if (compression == 1) png_set_compression_strategy(writer.png, Z_RLE);
   png_set_IHDR(writer.png, writer.info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_set_text(writer.png, writer.info, writer.text.data(), static_cast<int>(writer.text.size()));
@@ -170,7 +173,7 @@ ImageText decode_png_text(std::string_view bytes, const std::string& origin) {
   return text;
 }
 
-std::string encode_png(const at::Tensor& pixels, const ImageText& text) {
+std::string encode_png(const at::Tensor& pixels, const ImageText& text, int compression) {
   Writer writer;
   for (const auto& [keyword, value] : text) {
     if (keyword.empty() || keyword.size() > 79)
@@ -180,7 +183,8 @@ std::string encode_png(const at::Tensor& pixels, const ImageText& text) {
   }
   for (int64_t y = 0; y < pixels.size(0); ++y)
     writer.session.rows.push_back(pixels.data_ptr<uint8_t>() + y * pixels.stride(0));
-  if (!write_all(writer, static_cast<png_uint_32>(pixels.size(1)), static_cast<png_uint_32>(pixels.size(0))))
+  if (!write_all(writer, static_cast<png_uint_32>(pixels.size(1)), static_cast<png_uint_32>(pixels.size(0)),
+                 compression))
     throw FormatError("cannot encode PNG: " + writer.session.message);
   return std::move(writer.session.written);
 }

@@ -14,7 +14,7 @@ at::Tensor decode_png(std::string_view bytes, const std::string& origin);
 /// tEXt, zTXt and iTXt chunks before and after the pixels. @throws FormatError.
 ImageText decode_png_text(std::string_view bytes, const std::string& origin);
 /// @param pixels [H, W, 3] uint8, contiguous. Text goes into tEXt chunks where it is ASCII, else into iTXt.
-/// @throws OptionError for a keyword that PNG does not allow.
-std::string encode_png(const at::Tensor& pixels, const ImageText& text);
+/// @param compression see ImageWriteOptions. @throws OptionError for a keyword that PNG does not allow.
+std::string encode_png(const at::Tensor& pixels, const ImageText& text, int compression);
 
 }  // namespace lightswitch

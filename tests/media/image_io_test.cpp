@@ -84,9 +84,8 @@ TEST(ImageIo, TextIsEmptyWhereThereIsNone) {
 
 TEST(ImageIo, RefusesTextWhereItCannotBeKept) {
   const TemporaryFolder folder;
-  const auto error = expect_error<UnsupportedError>([&] {
-    write_image(folder / "a.jpg", eight_bit_picture(), {.text = {{"parameters", "x"}}});
-  });
+  const auto error = expect_error<UnsupportedError>(
+      [&] { write_image(folder / "a.jpg", eight_bit_picture(), {.text = {{"parameters", "x"}}}); });
   EXPECT_EQ(error.detail().field, "text");
   EXPECT_TRUE(testing::names_in(folder.path()).empty());
 }
@@ -163,17 +162,9 @@ TEST(ImageIo, RefusesUnknownExtensionsAndNamesTheKnown) {
 TEST(ImageIo, RefusesWhatIsNoPicture) {
   const TemporaryFolder folder;
   const auto file = folder / "a.png";
-  EXPECT_EQ(expect_error<TensorError>([&] {
-              write_image(file, at::zeros({1, 4, 4}));
-            })
-                .detail()
-                .found,
+  EXPECT_EQ(expect_error<TensorError>([&] { write_image(file, at::zeros({1, 4, 4})); }).detail().found,
             "Float [1, 4, 4]");
-  EXPECT_EQ(expect_error<TensorError>([&] {
-              write_image(file, at::zeros({3, 4, 4}, at::kByte));
-            })
-                .detail()
-                .found,
+  EXPECT_EQ(expect_error<TensorError>([&] { write_image(file, at::zeros({3, 4, 4}, at::kByte)); }).detail().found,
             "Byte [3, 4, 4]");
   expect_error<TensorError>([&] { write_image(file, at::zeros({3, 0, 4})); });
   expect_error<TensorError>([&] { write_image(file, at::Tensor()); });
@@ -191,6 +182,38 @@ TEST(ImageIo, QualityHasARange) {
                   .detail()
                   .found,
               std::to_string(quality));
+}
+
+TEST(ImageIo, PngLevelsKeepEveryPixel) {
+  const TemporaryFolder folder;
+  std::map<int, size_t> bytes;
+  for (const int level : {0, 1, 6, 9}) {
+    const auto file = folder / (std::to_string(level) + ".png");
+    write_image(file, smooth_picture(), {.text = {{"parameters", "x"}}, .compression = level});
+    EXPECT_TRUE(at::equal(to_stored_pixels(read_image(file), ".png"), to_stored_pixels(smooth_picture(), ".png")));
+    EXPECT_EQ(read_image_text(file).at("parameters"), "x");
+    bytes[level] = std::filesystem::file_size(file);
+  }
+  EXPECT_LT(bytes[1], bytes[0] / 2);
+  EXPECT_LE(bytes[9], bytes[6]);
+  for (const int level : {-1, 10})
+    EXPECT_TRUE(contains(expect_error<OptionError>([&] {
+                           write_image(folder / "a.png", smooth_picture(), {.text = {}, .compression = level});
+                         }).what(),
+                         "compression"));
+}
+
+TEST(ImageIo, TheTwoHalvesAreTheWhole) {
+  const TemporaryFolder folder;
+  for (const std::string& extension : image_extensions()) {
+    const auto file = folder / ("a" + extension);
+    write_image(file, smooth_picture());
+    const at::Tensor pixels = to_stored_pixels(smooth_picture(), extension);
+    EXPECT_TRUE(encode_pixels(pixels, extension) == testing::read_file(file)) << extension;
+    EXPECT_THROW(encode_pixels(pixels.transpose(0, 1), extension), TensorError) << extension;
+  }
+  EXPECT_THROW(encode_pixels(to_stored_pixels(smooth_picture(), ".npy"), ".png"), TensorError);
+  EXPECT_THROW(to_stored_pixels(smooth_picture(), ".bmp"), OptionError);
 }
 
 TEST(ImageIo, AFailedWriteLeavesTheOldFile) {

@@ -3,6 +3,7 @@
 #include <CLI/Formatter.hpp>
 #include <memory>
 
+#include "cli/generation_options.hpp"
 #include "cli/image_job.hpp"
 #include "cli/subcommands.hpp"
 
@@ -14,16 +15,6 @@ void add_request_options(CLI::App& command, ImageArguments& to) {
   command.add_option("-p,--prompt", to.prompt, "What the picture shows; \"\" for a picture of anything")
       ->type_name("TEXT")
       ->required()
-      ->group(group);
-  command
-      .add_option("-n,--negative-prompt", to.negative_prompt, "What it must not show; works with --cfg-scale above 1")
-      ->type_name("TEXT")
-      ->group(group);
-  command.add_option("-W,--width", to.width, "Width in pixels (default: the model's own)")
-      ->type_name("N")
-      ->group(group);
-  command.add_option("-H,--height", to.height, "Height in pixels (default: the model's own)")
-      ->type_name("N")
       ->group(group);
   command
       .add_option("-s,--seed", to.seed,
@@ -46,55 +37,13 @@ void add_request_options(CLI::App& command, ImageArguments& to) {
       ->group(group);
 }
 
-void add_sampling_options(CLI::App& command, ImageArguments& to) {
-  const char* group = "Sampling";
-  command
-      .add_option("-m,--model", to.model,
-                  "Model package: a folder, or a name in $LIGHTSWITCH_MODELS (default: the one that ships, scenes)")
-      ->type_name("DIR")
-      ->group(group);
-  command.add_option("--steps", to.steps, "Denoising steps (default: the model's own)")->type_name("N")->group(group);
-  command
-      .add_option("--cfg-scale", to.cfg_scale,
-                  "How strongly the prompt steers (classifier-free guidance); 1 switches it off and halves the work")
-      ->type_name("X")
-      ->group(group);
-  command
-      .add_option(
-          "--sampling-method", to.sampling_method,
-          "Sampler, by its name here (ddim, pndm, euler, euler_a, dpm++2m, dpm++2m_karras, lcm; not every model "
-          "has all) or as a diffusers class")
-      ->type_name("NAME")
-      ->group(group);
-  command
-      .add_option("--denoiser-dtype", to.denoiser_dtype,
-                  "Arithmetic of the denoiser's multiplications: fp32 (default), bf16 or fp16, which take half of the "
-                  "memory and change the picture a little")
-      ->type_name("NAME")
-      ->group(group);
-  command
-      .add_option("--clip-skip", to.clip_skip,
-                  "Last layers of the text encoder to leave out, beside those the model leaves out itself (default: 0; "
-                  "stable-diffusion-webui counts from 1)")
-      ->type_name("N")
-      ->group(group);
-}
-
-void add_decoder_options(CLI::App& command, ImageArguments& to) {
+void add_helper_options(CLI::App& command, ImageArguments& to) {
   const char* group = "Decoder";
-  command
-      .add_option("--decoder,--vae", to.decoder,
-                  "What turns latents into pixels: a name that `lightswitch decoders` lists, a weight file, a "
-                  "diffusers folder or a plug-in (PLUGIN.so[:WEIGHTS]), with options after commas (vae,dtype=fp32)")
-      ->type_name("SPEC")
-      ->group(group);
   command
       .add_option("--encoder", to.encoder,
                   "With --init-img: what turns the picture into latents (default: the model's own)")
       ->type_name("SPEC")
       ->group(group);
-  add_tiling_options(command, to.tiling);
-  add_strict_dtype_option(command, to.strict_dtype);
   command
       .add_option(
           "--preview", to.preview,
@@ -122,10 +71,6 @@ void add_output_options(CLI::App& command, ImageArguments& to) {
   command.add_option("--save-latents", to.save_latents, "Also write the latents, for `lightswitch decode`")
       ->type_name("FILE")
       ->group(group);
-  command
-      .add_flag("--disable-image-metadata", to.disable_image_metadata,
-                "Do not write the generation parameters into the PNG")
-      ->group(group);
 }
 
 }  // namespace
@@ -134,8 +79,8 @@ void add_image_command(CLI::App& app, CommonOptions& common, Job& job) {
   auto* command = app.add_subcommand("image", "Make pictures from a prompt");
   const auto arguments = std::make_shared<ImageArguments>();
   add_request_options(*command, *arguments);
-  add_sampling_options(*command, *arguments);
-  add_decoder_options(*command, *arguments);
+  add_generation_options(*command, *arguments);
+  add_helper_options(*command, *arguments);
   add_output_options(*command, *arguments);
   add_common_options(*command, common, true);
   command->footer(

@@ -5,9 +5,7 @@
 #include <lightswitch/latent_file.hpp>
 #include <lightswitch/media/image_io.hpp>
 
-#include <map>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
@@ -19,25 +17,6 @@
 namespace lightswitch::cli {
 namespace {
 
-/// Users of diffusers know samplers by their classes.
-std::string sampler_from_class(const std::string& name) {
-  static const std::map<std::string, std::string> classes{{"DDIMScheduler", "ddim"},
-                                                          {"PNDMScheduler", "pndm"},
-                                                          {"EulerDiscreteScheduler", "euler"},
-                                                          {"EulerAncestralDiscreteScheduler", "euler_a"},
-                                                          {"DPMSolverMultistepScheduler", "dpm++2m"},
-                                                          {"LCMScheduler", "lcm"}};
-  const auto entry = classes.find(name);
-  return entry == classes.end() ? name : entry->second;
-}
-
-DType denoiser_dtype(const ImageArguments& arguments) {
-  const auto dtype = parse_dtype(arguments.denoiser_dtype);
-  if (!dtype || *dtype == DType::automatic)
-    throw UsageError("unknown value", {"", "--denoiser-dtype", "fp32, bf16 or fp16", arguments.denoiser_dtype});
-  return *dtype;
-}
-
 /// Mistakes that need no model to be seen, found before one is loaded.
 void check_arguments(const ImageArguments& arguments) {
   TextToImageOptions options;
@@ -48,6 +27,7 @@ void check_arguments(const ImageArguments& arguments) {
     throw UsageError(error.what());
   }
   denoiser_dtype(arguments);
+  png_level(arguments);
   if (arguments.preview_interval < 1)
     throw UsageError("out of range",
                      {"", "--preview-interval", "1 or more", std::to_string(arguments.preview_interval)});
@@ -165,6 +145,7 @@ class ImageJob {
     for (size_t i = 0; i < names.size(); ++i) {
       const auto index = static_cast<int64_t>(i);
       ImageWriteOptions how;
+      how.compression = png_level(arguments_);
       if (holds_text && !arguments_.disable_image_metadata)
         how.text = picture_metadata(options_, index, networks_.package().name(), report_, session_.common());
       write_image(names[i], pictures[index], how);
@@ -187,18 +168,10 @@ class ImageJob {
 }  // namespace
 
 void apply(const ImageArguments& arguments, TextToImageOptions& options) {
+  apply(static_cast<const GenerationArguments&>(arguments), options);
   options.prompt = arguments.prompt;
-  options.negative_prompt = arguments.negative_prompt;
-  if (arguments.width) options.width = *arguments.width;
-  if (arguments.height) options.height = *arguments.height;
-  if (arguments.steps) options.steps = *arguments.steps;
   if (arguments.batch_count) options.batch_count = *arguments.batch_count;
-  if (arguments.clip_skip) options.clip_skip = *arguments.clip_skip;
-  if (arguments.cfg_scale) options.cfg_scale = *arguments.cfg_scale;
   if (arguments.strength) options.strength = *arguments.strength;
-  if (arguments.sampling_method) options.sampling_method = sampler_from_class(*arguments.sampling_method);
-  if (arguments.seed) options.seed = *arguments.seed >= 0 ? *arguments.seed : std::random_device{}();
-  options.tiles = arguments.tiling.checked();
 }
 
 void make_images(const ImageArguments& arguments, Session& session) {

@@ -5,27 +5,22 @@
 #include <optional>
 #include <string>
 
+#include "cli/generation_options.hpp"
 #include "cli/session.hpp"
 
 namespace lightswitch::cli {
 
 /// `lightswitch image`, as given. What is absent takes the model's default.
-struct ImageArguments {
-  std::string prompt, negative_prompt;
-  std::string model;
-  std::string decoder, encoder;
-  std::optional<int64_t> width, height, steps, seed, batch_count, clip_skip;
-  std::optional<double> cfg_scale, strength;
-  std::optional<std::string> sampling_method;
+struct ImageArguments : GenerationArguments {
+  std::string prompt;
+  std::string encoder;
+  std::optional<int64_t> batch_count;
+  std::optional<double> strength;
   std::string init_image;
   std::string preview = "none";
   int64_t preview_interval = 1;
   std::string preview_path = "preview.png";
-  TilingOptions tiling;
-  std::string denoiser_dtype = "fp32";
-  bool strict_dtype = false;
   std::string save_latents;
-  bool disable_image_metadata = false;
   std::string output;
 };
 

@@ -3,7 +3,6 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/plugin_host.hpp>
 
-#include <cmath>
 #include <cstdio>
 #include <type_traits>
 
@@ -96,19 +95,6 @@ NetworkSpec parse_spec(const std::string& text) {
   } catch (const OptionError& error) {
     throw UsageError(error.what());
   }
-}
-
-void require_same_space(const LatentFile& latents, const std::string& file, const LatentSpec& spec) {
-  if (!latents.space.empty() && !spec.space.empty() && latents.space != spec.space)
-    throw TensorError(
-        "the latents belong to another space; add ,space=" + latents.space + " to the decoder to decode them anyway",
-        {file, "space", spec.space, latents.space});
-  const bool converts = latents.kind == LatentKind::diffusion && spec.network_input == LatentKind::raw;
-  if (converts && latents.scaling_factor &&
-      std::abs(*latents.scaling_factor - spec.scaling_factor) > 1e-6 * spec.scaling_factor)
-    throw TensorError(
-        "the latents were scaled otherwise than the decoder expects; add ,scaling-factor=… to the decoder",
-        {file, "scaling_factor", std::to_string(spec.scaling_factor), std::to_string(*latents.scaling_factor)});
 }
 
 std::string describe(const NetworkInfo& info) {

@@ -23,6 +23,8 @@ class NetworkLookup {
   /// @throws FileError, FormatError, IntegrityError.
   const ModelPackage& package();
 
+  const DecoderRegistry& registry() const { return registry_; }
+
   /// `spec` empty: the package's default. @throws UsageError when the text of the SPEC is wrong, else as
   /// open_decoder().
   std::shared_ptr<const Decoder> decoder(std::string& spec);
@@ -52,10 +54,6 @@ class NetworkLookup {
 
 /// A SPEC whose mistakes are the command line's. @throws UsageError.
 NetworkSpec parse_spec(const std::string& text);
-
-/// Refuses latents of another space than the decoder's, which would decode to noise without an error.
-/// @throws TensorError naming both spaces, or both scaling factors.
-void require_same_space(const LatentFile& latents, const std::string& file, const LatentSpec& spec);
 
 /// "kl, 64-64-128 …, 4.1 M parameters, fp32"
 std::string describe(const NetworkInfo& info);

@@ -31,12 +31,6 @@ at::Tensor pad_to(const at::Tensor& picture, int64_t factor) {
   return at::replication_pad2d(picture.unsqueeze(0), {0, missing(picture.size(2)), 0, missing(picture.size(1))});
 }
 
-at::Tensor without_padding(const at::Tensor& pictures, const LatentFile& latents) {
-  const int64_t height = std::min(latents.height.value_or(pictures.size(-2)), pictures.size(-2));
-  const int64_t width = std::min(latents.width.value_or(pictures.size(-1)), pictures.size(-1));
-  return pictures.narrow(-2, 0, height).narrow(-1, 0, width);
-}
-
 LatentFile latents_of(const at::Tensor& latents, const LatentSpec& spec) {
   LatentFile content;
   content.latents = latents;

@@ -17,9 +17,6 @@ bool is_latent_name(const std::filesystem::path& input);
 /// [3, H, W] as a batch of one, edge pixels repeated up to the next multiple of `factor`: what decode crops away again.
 at::Tensor pad_to(const at::Tensor& picture, int64_t factor);
 
-/// Pictures […, H, W] that were padded when they were encoded get their size back.
-at::Tensor without_padding(const at::Tensor& pictures, const LatentFile& latents);
-
 /// Latents with what a latent file says of their space.
 LatentFile latents_of(const at::Tensor& latents, const LatentSpec& spec);
 

@@ -1,62 +1,18 @@
 #include "cli/picture_metadata.hpp"
 
-#include <lightswitch/version.h>
-
-#include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "media/generation_text.hpp"
 
 namespace lightswitch::cli {
-namespace {
-
-/// The names that stable-diffusion-webui shows for samplers.
-std::string sampler_name(const std::string& method) {
-  static const std::map<std::string, std::string> names{{"ddim", "DDIM"},        {"pndm", "PLMS"},
-                                                        {"euler", "Euler"},      {"euler_a", "Euler a"},
-                                                        {"dpm++2m", "DPM++ 2M"}, {"dpm++2m_karras", "DPM++ 2M Karras"},
-                                                        {"lcm", "LCM"}};
-  const auto entry = names.find(method);
-  return entry == names.end() ? method : entry->second;
-}
-
-/// The line is a list parted by commas and colons: a value that holds one is written as a JSON string.
-std::string quoted(const std::string& value) {
-  return value.find_first_of(",:\n") == std::string::npos ? value : dump_json(value, -1);
-}
-
-std::string parameters_text(const TextToImageOptions& options, int64_t seed, const std::string& model,
-                            const std::string& decoder) {
-  std::ostringstream text;
-  text << options.prompt << "\n";
-  if (!options.negative_prompt.empty()) text << "Negative prompt: " << options.negative_prompt << "\n";
-  text << "Steps: " << options.steps << ", Sampler: " << sampler_name(options.sampling_method)
-       << ", CFG scale: " << options.cfg_scale << ", Seed: " << seed << ", Size: " << options.width << "x"
-       << options.height << ", Model: " << quoted(model) << ", VAE: " << quoted(decoder);
-  if (options.clip_skip > 0) text << ", Clip skip: " << options.clip_skip + 1;  // webui counts from 1
-  if (options.init_image.defined()) text << ", Denoising strength: " << options.strength;
-  text << ", Version: lightswitch " LIGHTSWITCH_VERSION;
-  return text.str();
-}
-
-}  // namespace
 
 ImageText picture_metadata(const TextToImageOptions& options, int64_t index, const std::string& model,
                            const RunReport& report, const CommonOptions& common) {
   const int64_t seed = options.seed + index;
   nlohmann::ordered_json json = to_json(report, common);
   json.erase("outputs");
-  json["seed"] = seed;
-  json["model"] = model;
-  json["prompt"] = options.prompt;
-  json["negative_prompt"] = options.negative_prompt;
-  json["width"] = options.width;
-  json["height"] = options.height;
-  json["steps"] = options.steps;
-  json["cfg_scale"] = options.cfg_scale;
-  json["sampling_method"] = options.sampling_method;
-  if (options.clip_skip > 0) json["clip_skip"] = options.clip_skip;
-  if (options.init_image.defined()) json["strength"] = options.strength;
-  return {{"parameters", parameters_text(options, seed, model, report.network)}, {"lightswitch", dump_json(json)}};
+  add_generation(json, options, seed, model);
+  return {{"parameters", generation_text(options, seed, model, report.network)}, {"lightswitch", dump_json(json)}};
 }
 
 }  // namespace lightswitch::cli
