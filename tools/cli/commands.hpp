@@ -6,7 +6,14 @@
 namespace lightswitch::cli {
 
 /// What the process ends with; 128 plus the signal's number after a signal.
-enum ExitCode : int { kDone = 0, kFailed = 1, kWrongUsage = 2, kCancelled = 130 };
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,
+  kWrongUsage = 2,
+  kSomeFailed = 3,      ///< batch: another try may make them
+  kNeverSucceeds = 42,  ///< batch: no other try helps
+  kCancelled = 130,
+};
 
 /// Where a run writes. Results go to `out`, everything else to `err`.
 struct Terminal {

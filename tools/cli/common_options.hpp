@@ -21,6 +21,16 @@ class UsageError : public Error {
   using Error::Error;
 };
 
+/// The work ended with an exit code of its own; the message is not about a single mistake.
+class EndedWith : public Error {
+ public:
+  EndedWith(int code, const std::string& message) : Error(message), code_(code) {}
+  int code() const { return code_; }
+
+ private:
+  int code_;
+};
+
 /// Options that every subcommand takes.
 struct CommonOptions {
   std::string device = "cpu";

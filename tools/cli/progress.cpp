@@ -25,7 +25,7 @@ std::string bar(int64_t done, int64_t total) {
 
 }  // namespace
 
-void Progress::update(const std::string& stage, int64_t done, int64_t total) {
+void Progress::update(const std::string& stage, int64_t done, int64_t total, const std::string& remark) {
   if (style_ == ProgressStyle::none || total < 1) return;
   const auto now = Clock::now();
   if (stage != stage_) {
@@ -37,11 +37,11 @@ void Progress::update(const std::string& stage, int64_t done, int64_t total) {
   const std::string count = std::to_string(done) + "/" + std::to_string(total);
   if (style_ == ProgressStyle::bar) {
     stream_ << "\r" << stage << " " << bar(std::min(done, total), total) << " " << count << "  "
-            << seconds(now - begin_) << "\033[K" << std::flush;
+            << (remark.empty() ? seconds(now - begin_) : remark) << "\033[K" << std::flush;
     on_bar_ = true;
     if (last) leave_line();
   } else if (last || now - drawn_ >= std::chrono::seconds(1)) {
-    stream_ << stage << " " << count << "\n" << std::flush;
+    stream_ << stage << " " << count << (remark.empty() ? "" : "  ") << remark << "\n" << std::flush;
     drawn_ = now;
   }
   if (last) stage_.clear();

@@ -19,7 +19,8 @@ class Progress {
   Progress(std::ostream& stream, ProgressStyle style) : stream_(stream), style_(style) {}
 
   /// Draws `done` of `total`; another stage name starts anew. The last one ends the line.
-  void update(const std::string& stage, int64_t done, int64_t total);
+  /// @param remark stands behind the count, in place of the time so far.
+  void update(const std::string& stage, int64_t done, int64_t total, const std::string& remark = "");
   /// Moves off a half-drawn bar, so that a message can follow.
   void leave_line();
 

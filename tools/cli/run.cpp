@@ -78,6 +78,9 @@ int run_job(const Job& job, Session& session, const CLI::App& app, Terminal term
   } catch (const UsageError& error) {
     session.progress().leave_line();
     return refuse(app, error.what(), terminal.err);
+  } catch (const EndedWith& end) {
+    session.error(end.what());
+    return end.code();
   } catch (const Cancelled&) {
     session.error("stopped before the work was done");
     return kCancelled;
@@ -103,7 +106,8 @@ int run(int argc, const char* const* argv, Terminal terminal, std::stop_token st
   app.require_subcommand(1);
   app.footer(
       "`lightswitch COMMAND --help` lists the options of a command.\n"
-      "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.");
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated;\n"
+      "of batches also 3 some items failed and may succeed another time, 42 no other try helps.");
   CommonOptions common;
   Job job;
   add_image_command(app, common, job);
@@ -113,6 +117,8 @@ int run(int argc, const char* const* argv, Terminal terminal, std::stop_token st
   add_compare_command(app, common, job);
   add_decoders_command(app, common, job);
   add_inspect_command(app, common, job);
+  add_batch_command(app, common, job);
+  add_verify_command(app, common, job);
 
   try {
     app.parse(argc, argv);

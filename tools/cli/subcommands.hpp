@@ -15,5 +15,7 @@ void add_encode_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_compare_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_decoders_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_inspect_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_batch_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_verify_command(CLI::App& app, CommonOptions& common, Job& job);
 
 }  // namespace lightswitch::cli
