@@ -2,6 +2,7 @@
 #include <lightswitch/error.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -57,6 +58,17 @@ StreamInfo read_header(std::span<const std::byte> file, const std::string& origi
   return info;
 }
 
+/// Lengths at both rates are of one sound; nobody shall allocate by one that is not.
+void check_lengths(const StreamInfo& info, const std::string& origin) {
+  if (!info.samples || !info.source_samples) return;
+  const double ratio = static_cast<double>(info.source_rate) / static_cast<double>(info.sample_rate);
+  const double expected = static_cast<double>(*info.samples) * ratio;
+  if (std::abs(static_cast<double>(*info.source_samples) - expected) > 2 + ratio)
+    throw FormatError("lengths do not agree",
+                      {origin, "source_samples", "about " + std::to_string(std::llround(expected)),
+                       std::to_string(*info.source_samples)});
+}
+
 }  // namespace
 
 struct StreamReader::Input {
@@ -69,6 +81,7 @@ StreamReader::~StreamReader() = default;
 
 StreamReader::StreamReader(const std::filesystem::path& file)
     : input_(std::make_unique<Input>(file)), info_(read_header(input_->mapping.bytes(), input_->origin)) {
+  check_lengths(info_, input_->origin);
   const int64_t size = static_cast<int64_t>(input_->mapping.bytes().size()) - kHeaderBytes;
   const int64_t full = info_.block_bytes();
   blocks_ = (size + full - 1) / full;

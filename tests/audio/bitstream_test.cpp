@@ -24,6 +24,7 @@ constexpr size_t kHeader = 84;
 StreamInfo small(bool hints = true) {
   StreamInfo info;
   info.model = std::string(63, '0') + "f";
+  info.source_rate = 32000;
   info.channels = 2;
   info.stages = 3;
   info.bits = 5;
@@ -232,10 +233,12 @@ TEST(Bitstream, HeadersThatLieAreRefused) {
   EXPECT_TRUE(contains(refusal(54, std::string(2, '\0')), "hop"));
   EXPECT_TRUE(contains(refusal(56, std::string(2, '\0')), "block_frames"));
   EXPECT_TRUE(contains(refusal(60, std::string(7, '\xff')), "samples"));
+  EXPECT_TRUE(contains(refusal(68, std::string("\0\0\0\0\0\x80\0\0", 8)), "source_samples"));
   EXPECT_TRUE(contains(refusal(0, "RIFF"), "not a stream"));
   // A length that lies is no allocation: what is missing is told.
   std::string changed = sound;
   changed.replace(60, 8, std::string("\0\0\0\0\0\x80\0\0", 8));
+  changed.replace(68, 8, std::string("\0\0\0\0\0\0\1\0", 8));
   const uint32_t sum = crc32(std::string_view(changed).substr(0, kHeader - 4));
   std::memcpy(changed.data() + kHeader - 4, &sum, 4);
   const StreamReader reader(write_file(folder / "c.lsc", changed));
@@ -264,7 +267,7 @@ TEST(Bitstream, WhatDoesNotFitIsNotWritten) {
   writer.write(std::vector<int32_t>(6), hints);
   expect_error<TensorError>([&] { writer.finish(11, 11); });
   expect_error<TensorError>([&] { writer.finish(0, 0); });
-  writer.finish(1, 1);
+  writer.finish(1, 2);
   expect_error<OptionError>([&] { StreamReader(folder / "a.lsc").read(1); });
   expect_error<FileError>([&] { StreamWriter(folder / "none" / "a.lsc", small()); });
 }

@@ -15,16 +15,16 @@ namespace lightswitch::cli {
 namespace {
 
 const CLI::App& given_command(const CLI::App& app) {
-  const auto given = app.get_subcommands();
-  return given.empty() ? app : *given.front();
+  const CLI::App* command = &app;
+  for (auto given = app.get_subcommands(); !given.empty(); given = command->get_subcommands()) command = given.front();
+  return *command;
 }
 
-std::vector<std::string> words_of(const CLI::App& app, const CLI::App& command) {
+std::vector<std::string> words_of(const CLI::App& command) {
   std::vector<std::string> words;
   for (const CLI::Option* option : command.get_options())
     for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
-  if (&command == &app)
-    for (const CLI::App* subcommand : app.get_subcommands({})) words.push_back(subcommand->get_name());
+  for (const CLI::App* subcommand : command.get_subcommands({})) words.push_back(subcommand->get_name());
   return words;
 }
 
@@ -52,10 +52,9 @@ std::string usage_mistake(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = given_command(app);
   const std::string word = unknown_word(app);
   if (!word.empty()) {
-    const std::string nearest = nearest_word(word, words_of(app, command));
-    const std::string kind = word[0] == '-'     ? "unknown option "
-                             : &command == &app ? "unknown command "
-                                                : "unexpected word ";
+    const std::string nearest = nearest_word(word, words_of(command));
+    const bool chooses = !command.get_subcommands({}).empty();
+    const std::string kind = word[0] == '-' ? "unknown option " : chooses ? "unknown command " : "unexpected word ";
     return kind + word + (nearest.empty() ? "" : "; did you mean " + nearest + "?");
   }
   if (error.get_name() == "ConversionError") return conversion_mistake(command, error.what());
@@ -63,8 +62,10 @@ std::string usage_mistake(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int refuse(const CLI::App& app, const std::string& mistake, std::ostream& err) {
-  const std::string name = given_command(app).get_name();
-  err << "error: " << mistake << "\nsee: lightswitch " << (name == "lightswitch" ? "" : name + " ") << "--help\n";
+  std::string path;
+  for (const CLI::App* command = &given_command(app); command != &app; command = command->get_parent())
+    path = command->get_name() + " " + path;
+  err << "error: " << mistake << "\nsee: lightswitch " << path << "--help\n";
   return kWrongUsage;
 }
 
@@ -119,6 +120,9 @@ int run(int argc, const char* const* argv, Terminal terminal, std::stop_token st
   add_inspect_command(app, common, job);
   add_batch_command(app, common, job);
   add_verify_command(app, common, job);
+#ifdef LIGHTSWITCH_AUDIO
+  add_codec_command(app, common, job);
+#endif
 
   try {
     app.parse(argc, argv);
