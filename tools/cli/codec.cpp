@@ -162,7 +162,7 @@ void encode(const CodecArguments& arguments, Session& session) {
   const Stopwatch watch;
   const auto report =
       audio::encode_sound(arguments.input, arguments.output, model, stages, callbacks_of(session, "encode"));
-  tell("codec encode", report, arguments, watch.ms(), {}, session);
+  tell("codec encode", report, arguments, watch.ms(), Json::object(), session);
 }
 
 DecodeSoundOptions decode_options(const CodecArguments& arguments) {
