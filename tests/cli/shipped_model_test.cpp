@@ -50,7 +50,7 @@ TEST_F(ShippedModel, MakesAPictureThatEveryDecoderAgreesOn) {
         run_command({"decode", at("z.safetensors"), "-m", model_, "--decoder", name, "-o", at(name + "-again.png")});
     ASSERT_EQ(decode.code, 0) << decode.err;
     const double difference = (read_image(folder_ / (name + "-again.png")) - full).abs().mean().item<double>();
-    EXPECT_LT(difference, name == "vae" ? 1e-9 : 0.1) << name;
+    EXPECT_LT(difference, name == "vae" ? 1e-9 : name == "proj" ? 0.2 : 0.1) << name;  // proj: a colour for each latent
   }
 }
 
