@@ -129,6 +129,25 @@ class Distances(unittest.TestCase):
         self.assertAlmostEqual(si_snr(3 * x + 0.3 * noise, x).item(), 20, delta=0.2)
 
 
+class Judging(unittest.TestCase):
+    def test_a_gate_that_sees_the_regret_is_near_the_oracle(self) -> None:
+        torch.manual_seed(0)
+        frames = 200
+        wrong = (torch.rand(frames) < 0.4).float() * torch.rand(frames)  # how far off the light decoder is
+        wrong = wrong.repeat_interleave(4)[:frames]
+        heavy = torch.from_numpy(tones(frames * HEAVY.hop / 16000, 3).astype(np.float32) / 32768)[None]
+        light = heavy + 0.3 * wrong.repeat_interleave(HEAVY.hop) * torch.randn_like(heavy)
+        features = torch.randn(1, HEAVY.features, frames)
+        features[0, 0] = wrong
+        part = {"features": features, "heavy": heavy, "light": light, "samples": heavy}
+        part["regret"] = gate.frame_errors(light, heavy) - gate.frame_errors(heavy, heavy)
+        found = gate.curves([part], gate.fit([part], 150, frames=100))
+        for share in range(2, 10):
+            self.assertLess(found["oracle"][share], found["random"][share])
+            self.assertLess(found["gate"][share], found["random"][share])
+        self.assertGreater(gate.gains(found)[5], 0.5)
+
+
 class Training(unittest.TestCase):
     def test_all_of_it_from_nothing(self) -> None:
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, LIGHTSWITCH_RUNS=f"{folder}/runs"):
@@ -153,8 +172,6 @@ class Training(unittest.TestCase):
             found = gate.curves(parts, fitted)
             for name in ("oracle", "gate", "energy", "random"):  # the ends are the plain decoders, whoever chooses
                 self.assertEqual((found[name][0], found[name][-1]), (found["oracle"][0], found["oracle"][-1]))
-            for o, r in zip(found["oracle"], found["random"]):
-                self.assertLessEqual(o, r + 1e-3)
             plain = gate.routed(parts[0], torch.zeros(parts[0]["regret"].shape[1], dtype=torch.bool))
             self.assertTrue(torch.equal(plain, parts[0]["light"]))
 
