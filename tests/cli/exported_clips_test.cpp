@@ -143,6 +143,46 @@ TEST_F(ExportedClips, RefuseWhatTheyCannotDo) {
   EXPECT_FALSE(std::filesystem::exists(at("bad.mp4")));
 }
 
+TEST_F(ExportedClips, OfAPromptStartFromThePictureOfThatPrompt) {
+  const std::vector<std::string> size{"-W", "64", "-H", "32", "-s", "5"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), size.begin(), size.end());
+    return more;
+  };
+  const std::string words = "a yellow boat on the sea";
+  const CommandRun picture = run_command(with({"image", "--dtype", "fp32", "-p", words, "-o", at("boat.npy")}));
+  ASSERT_EQ(picture.code, 0) << picture.err;
+  const std::vector<std::string> clip{"--video-frames", "3", "--steps", "2", "--save-latents"};
+  const auto frames = [&](std::vector<std::string> start, const std::string& name) {
+    start.insert(start.end(), clip.begin(), clip.end());
+    start.push_back(at(name));
+    const CommandRun run = video(with(start), "w-%d.npy");
+    EXPECT_EQ(run.code, 0) << run.err;
+    return read_latents(*folder_ / name);
+  };
+  const LatentFile shown = frames({"-i", at("boat.npy")}, "shown.safetensors");
+  const LatentFile told = frames({"-p", words}, "told.safetensors");
+  EXPECT_TRUE(testing::close(told.latents, shown.latents, 1e-5));
+  EXPECT_EQ(told.prompt, words);
+  EXPECT_FALSE(testing::close(frames({"-p", "a red house in snow"}, "other.safetensors").latents, told.latents, 1e-2));
+}
+
+TEST_F(ExportedClips, StartFromOnePictureOrOnePrompt) {
+  const std::string output = at("none.mp4");
+  const CommandRun neither = run_command({"video", "-m", at("package"), "-o", output});
+  EXPECT_EQ(neither.code, 2);
+  EXPECT_TRUE(contains(neither.err, "--prompt TEXT"));
+  const CommandRun both =
+      run_command({"video", "-m", at("package"), "-i", at("start-40x24.png"), "-p", "a boat", "-o", output});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_TRUE(contains(both.err, "both"));
+  const CommandRun wrong =
+      run_command({"video", "-m", at("package"), "--image-model", at("package"), "-p", "a boat", "-o", output});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_TRUE(contains(wrong.err, "expected text-to-image, found image-to-video"));
+  EXPECT_FALSE(std::filesystem::exists(output));
+}
+
 TEST_F(ExportedClips, AreListedAndInspected) {
   const CommandRun listed = run_command({"decoders", "-m", at("package"), "--json", "-"});
   ASSERT_EQ(listed.code, 0) << listed.err;

@@ -18,7 +18,14 @@ void add_clip_options(CLI::App& command, VideoArguments& to) {
       .add_option("-i,--init-img,--image", to.init_image,
                   "The picture that starts to move; scaled to cover the size, its middle is used")
       ->type_name("FILE")
-      ->required()
+      ->group(group);
+  command.add_option("-p,--prompt", to.prompt, "Words instead of a picture, which --image-model draws first")
+      ->type_name("TEXT")
+      ->group(group);
+  command
+      .add_option("--image-model", to.image_model,
+                  "Model package that draws the prompt: a folder, or a name in $LIGHTSWITCH_MODELS (default: scenes)")
+      ->type_name("DIR")
       ->group(group);
   number("-W,--width", to.width, "Width in pixels (default: the model's own)");
   number("-H,--height", to.height, "Height in pixels (default: the model's own)");
@@ -57,7 +64,7 @@ void add_sampling_options(CLI::App& command, VideoArguments& to) {
 }  // namespace
 
 void add_video_command(CLI::App& app, CommonOptions& common, Job& job) {
-  auto* command = app.add_subcommand("video", "Make a clip of a picture");
+  auto* command = app.add_subcommand("video", "Make a clip of a picture, or of a prompt");
   const auto to = std::make_shared<VideoArguments>();
   add_clip_options(*command, *to);
   add_sampling_options(*command, *to);
@@ -91,8 +98,9 @@ void add_video_command(CLI::App& app, CommonOptions& common, Job& job) {
       ->group("Output");
   add_common_options(*command, common, true);
   command->footer(
-      "Example:\n"
-      "  lightswitch video -m svd -i boat.png --video-frames 14 --decode-chunk 4 -o boat.mp4");
+      "Examples:\n"
+      "  lightswitch video -m svd -i boat.png --video-frames 14 --decode-chunk 4 -o boat.mp4\n"
+      "  lightswitch video -m models/motion -p \"a yellow boat on the sea\" -o boat.mp4");
   command->callback([to, &job] { job = [to](Session& session) { make_video(*to, session); }; });
 }
 

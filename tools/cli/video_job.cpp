@@ -13,6 +13,7 @@
 #include "cli/network_lookup.hpp"
 #include "cli/output_names.hpp"
 #include "cli/picture_input.hpp"
+#include "cli/prompted_picture.hpp"
 #include "cli/report.hpp"
 #include "core/stopwatch.hpp"
 
@@ -41,6 +42,9 @@ void check_arguments(const VideoArguments& arguments) {
   if (arguments.frames && (*arguments.frames < 1 || *arguments.frames > kMostFrames))
     throw UsageError("out of range",
                      {"", "--video-frames", "1 to " + std::to_string(kMostFrames), std::to_string(*arguments.frames)});
+  if (arguments.init_image.empty() == arguments.prompt.empty())
+    throw UsageError("a clip starts from one picture", {"", "--init-img", "a picture, or else --prompt TEXT",
+                                                        arguments.prompt.empty() ? "neither" : "both"});
   ImageToVideoOptions options;
   apply(arguments, options);
   if (arguments.min_cfg && !arguments.max_cfg) options.max_cfg = std::max(options.max_cfg, options.min_cfg);
@@ -82,14 +86,19 @@ class VideoJob {
   }
 
  private:
+  at::Tensor start_picture(int64_t height, int64_t width) {
+    if (arguments_.prompt.empty()) return resize_to_cover(read_image(arguments_.init_image), height, width);
+    return draw({arguments_.prompt, arguments_.image_model, height, width, options_.seed}, session_, report_.timings);
+  }
+
   void load() {
     const Stopwatch watch;
     const VideoDefaults& defaults = networks_.package().video_defaults();
     model_ = networks_.package().name();
     options_ = defaults.options;
     apply(arguments_, options_);
-    options_.image = resize_to_cover(read_image(arguments_.init_image), arguments_.height.value_or(defaults.height),
-                                     arguments_.width.value_or(defaults.width));
+    options_.image =
+        start_picture(arguments_.height.value_or(defaults.height), arguments_.width.value_or(defaults.width));
     options_.validate();
     report_.command = "video";
     report_.seed = options_.seed;
@@ -107,7 +116,7 @@ class VideoJob {
         options_.decode_chunk == 0 ? options_.frames : std::min(options_.decode_chunk, options_.frames);
     report_.clips = {1, parts.decoder->frames(options_.frames), chunk, parts.decoder->depends_on_chunks()};
     pipeline_ = std::make_unique<ImageToVideo>(std::move(parts));
-    report_.timings.add("load", watch.ms());
+    report_.timings.add("load", watch.ms() - report_.timings.ms("picture"));
     session_.check_stop();
   }
 
@@ -134,6 +143,7 @@ class VideoJob {
     content.height = options_.image.size(1);
     content.fps = static_cast<double>(options_.fps);
     content.seed = options_.seed;
+    content.prompt = arguments_.prompt;
     content.model = model_;
     write_latents(file, content);
     return file;
@@ -160,19 +170,20 @@ class VideoJob {
 
   /// What made the frame; no times, which are not known before the last one.
   ImageText metadata() const {
-    const nlohmann::ordered_json json{{"version", to_json(report_, session_.common())["version"]},
-                                      {"command", "video"},
-                                      {"model", model_},
-                                      {"decoder", report_.network},
-                                      {"seed", options_.seed},
-                                      {"video_frames", options_.frames},
-                                      {"fps", options_.fps},
-                                      {"motion_bucket", options_.motion_bucket},
-                                      {"noise_aug", options_.noise_aug},
-                                      {"min_cfg", options_.min_cfg},
-                                      {"max_cfg", options_.max_cfg},
-                                      {"steps", options_.steps},
-                                      {"sampling_method", options_.sampling_method}};
+    nlohmann::ordered_json json{{"version", to_json(report_, session_.common())["version"]},
+                                {"command", "video"},
+                                {"model", model_},
+                                {"decoder", report_.network},
+                                {"seed", options_.seed},
+                                {"video_frames", options_.frames},
+                                {"fps", options_.fps},
+                                {"motion_bucket", options_.motion_bucket},
+                                {"noise_aug", options_.noise_aug},
+                                {"min_cfg", options_.min_cfg},
+                                {"max_cfg", options_.max_cfg},
+                                {"steps", options_.steps},
+                                {"sampling_method", options_.sampling_method}};
+    if (!arguments_.prompt.empty()) json["prompt"] = arguments_.prompt;
     return {{"lightswitch", dump_json(json)}};
   }
 
