@@ -11,7 +11,7 @@ from torch import Tensor
 
 from train.dcae import Autoencoder
 from train.muon import Muon
-from train.runs import CONFIGS, NOTHING, SHIPPED, Run, half_precision, read_config, write_atomically
+from train.runs import NOTHING, SHIPPED, Run, half_precision, training_options, write_atomically
 from train.shipped import shipped_autoencoder
 from train.world import COLOURS, TEST, batches, contact_sheet, object_weights, scene
 
@@ -115,11 +115,6 @@ def train(config: dict, start: bool = False) -> None:
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-autoencoder", description=__doc__)
-    parser.add_argument("--config", default=CONFIGS / "scenes_autoencoder.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--start", action="store_true", help="go on from the shipped weights, where there is no checkpoint")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)
+    options, config = training_options(parser, arguments, "scenes_autoencoder.json")
+    train(config, options.start)

@@ -15,7 +15,7 @@ from train.dcae import Decoder
 from train.kl import KLDecoder
 from train.latents import frozen_autoencoder, ready, stored_latents
 from train.muon import Muon
-from train.runs import NOTHING, SHIPPED, Run, half_precision, read_config, write_atomically
+from train.runs import NOTHING, SHIPPED, Run, half_precision, training_options, write_atomically
 from train.shipped import shipped_decoder
 from train.tiny import TinyDecoder
 from train.world import contact_sheet, scene
@@ -101,11 +101,6 @@ def train(config: dict, start: Path | None = None) -> None:
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-decoder", description=__doc__)
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--start", type=Path, help="shipped weights to go on from, for a run without a checkpoint")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)
+    options, config = training_options(parser, arguments)
+    train(config, options.start)

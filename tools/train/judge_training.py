@@ -13,7 +13,7 @@ from torch import Tensor
 
 from train.backdrop import GROUNDS, SKIES
 from train.judge import CELL, Judge, load_judge, score
-from train.runs import CONFIGS, Run, read_config
+from train.runs import CONFIGS, Run, read_config, training_options
 from train.world import COLOURS, KINDS, SIZES, TEST, batches, scene
 
 
@@ -113,13 +113,8 @@ def train(config: dict) -> None:
 def command(arguments: list[str]) -> None:
     """Trains the judge on drawings."""
     parser = argparse.ArgumentParser(prog="train scenes-judge", description=command.__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_judge.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    _, config = training_options(parser, arguments, "scenes_judge.json")
+    train(config)
 
 
 def score_command(arguments: list[str]) -> int:

@@ -17,7 +17,7 @@ from train.autoencoder import picture_loss, psnr, to_network, to_pictures
 from train.motion_latents import ready, shipped_space, stored
 from train.motion_world import FRAMES, clip, filmstrips
 from train.muon import Muon
-from train.runs import OF_SCENES, SHIPPED, Run, half_precision, read_config, runs_folder, write_atomically
+from train.runs import OF_SCENES, SHIPPED, Run, averaged_weights, half_precision, training_options, write_atomically
 from train.shipped import SCENES, shipped_decoder
 from train.temporal_decoders import KLTemporalDecoder, TinyTemporalDecoder, start_from_pictures
 from train.world import TEST
@@ -111,17 +111,12 @@ def train(config: dict, start: Path | None = None) -> None:
 def trained(config: dict) -> nn.Module:
     """The averaged weights of the last checkpoint."""
     decoder = build(config)
-    decoder.load_state_dict(torch.load(runs_folder() / config["name"] / "checkpoint.pt", weights_only=True)["average"])
+    decoder.load_state_dict(averaged_weights(config["name"]))
     return decoder.eval().requires_grad_(False)
 
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train motion-decoder", description=__doc__)
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--start", type=Path, help="shipped weights to go on from, for a run without a checkpoint")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)
+    options, config = training_options(parser, arguments)
+    train(config, options.start)

@@ -12,7 +12,7 @@ from torch import Tensor
 from train.motion_latents import ready, stored
 from train.motion_unet import Motion, start_from_scenes
 from train.muon import Muon
-from train.runs import CONFIGS, OF_SCENES, SHIPPED, Run, half_precision, read_config, runs_folder
+from train.runs import OF_SCENES, SHIPPED, Run, averaged_weights, half_precision, training_options
 from train.shipped import SCENES, shipped_part
 from train.unet_training import spread
 
@@ -97,17 +97,12 @@ def train(config: dict, start: Path | None = None) -> None:
 def load_motion(config: dict) -> Motion:
     """The averaged weights of the last checkpoint."""
     model = Motion(**config["model"])
-    model.load_state_dict(torch.load(runs_folder() / config["name"] / "checkpoint.pt", weights_only=True)["average"])
+    model.load_state_dict(averaged_weights(config["name"]))
     return model.eval().to(memory_format=torch.channels_last)
 
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train motion-unet", description=__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIGS / "motion_unet.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
     parser.add_argument("--start", type=Path, help="a shipped package to go on from, for a run without a checkpoint")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)
+    options, config = training_options(parser, arguments, "motion_unet.json")
+    train(config, options.start)

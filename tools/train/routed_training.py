@@ -19,7 +19,7 @@ from train.decoder import StoredScenes
 from train.latents import frozen_autoencoder
 from train.muon import Muon
 from train.routed import RoutedDecoder, mixed, route
-from train.runs import CONFIGS, NOTHING, Run, half_precision, read_config, write_atomically
+from train.runs import NOTHING, Run, half_precision, training_options, write_atomically
 from train.world import contact_sheet
 
 GAIN_SCALE = 10.0  # gains are small numbers; the gate's are of order one
@@ -113,10 +113,5 @@ def train(config: dict) -> RoutedDecoder:
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-routed", description=__doc__)
-    parser.add_argument("--config", default=CONFIGS / "scenes_routed.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    _, config = training_options(parser, arguments, "scenes_routed.json")
+    train(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -23,6 +24,31 @@ def runs_folder() -> Path:
 
 def read_config(path: str | Path) -> dict:
     return json.loads(Path(path).read_text())
+
+
+def training_options(
+    parser: argparse.ArgumentParser, arguments: list[str], config: str | None = None
+) -> tuple[argparse.Namespace, dict]:
+    """What every training's command line has: its settings and how long and on how many cores it runs.
+
+    `config`: file name of the default settings under configs/; without one, --config is required. Returns the options and the
+    settings, with --minutes in them.
+    """
+    parser.add_argument("--config", type=Path, default=CONFIGS / config if config else None, required=config is None)
+    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    settings = read_config(options.config)
+    return options, settings | ({"minutes": options.minutes} if options.minutes else {})
+
+
+def averaged_weights(run: str) -> dict[str, torch.Tensor]:
+    """Those of the run's last checkpoint."""
+    path = runs_folder() / run / "checkpoint.pt"
+    if not path.exists():
+        raise SystemExit(f"{path}: expected the checkpoint of {run}, found none")
+    return torch.load(path, weights_only=True)["average"]
 
 
 def write_atomically(path: Path, save) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from train.labels import GROUP_FIELDS, GROUP_SLOTS, SCENE_FIELDS
 from train.prompts import caption_stream
-from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.runs import Run, runs_folder, training_options
 from train.shipped import SCENES, shipped_part
 from train.tokenizer import Tokenizer
 
@@ -154,13 +153,8 @@ def command(arguments: list[str]) -> None:
     from train.tokenizer import command as learn_tokenizer
 
     parser = argparse.ArgumentParser(prog="train scenes-text", description=command.__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_text.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
+    options, config = training_options(parser, arguments, "scenes_text.json")
     folder = runs_folder() / config["name"] / "tokenizer"
     if not folder.exists():
         learn_tokenizer(["--config", str(options.config), "-o", str(folder)])
-    train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    train(config)

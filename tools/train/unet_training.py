@@ -13,7 +13,7 @@ from torch import Tensor
 from train.latents import ready, stored_latents
 from train.muon import Muon
 from train.prompts import loose_caption
-from train.runs import CONFIGS, NOTHING, SHIPPED, Run, half_precision, read_config, runs_folder
+from train.runs import CONFIGS, NOTHING, SHIPPED, Run, averaged_weights, half_precision, read_config, training_options
 from train.shipped import shipped_part
 from train.text_encoder import encode, load_encoder
 from train.torchscript import ScheduleConfig, alphas_cumprod
@@ -119,17 +119,12 @@ def train(config: dict, start: Path | None = None) -> None:
 def load_unet(config: dict) -> UNet:
     """The averaged weights of the last checkpoint."""
     model = UNet(**config["model"])
-    model.load_state_dict(torch.load(runs_folder() / config["name"] / "checkpoint.pt", weights_only=True)["average"])
+    model.load_state_dict(averaged_weights(config["name"]))
     return model.eval().to(memory_format=torch.channels_last)
 
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-unet", description=__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_unet.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
     parser.add_argument("--start", type=Path, help="a shipped denoiser.pt to go on from, for a run without a checkpoint")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.start)
+    options, config = training_options(parser, arguments, "scenes_unet.json")
+    train(config, options.start)

@@ -21,7 +21,7 @@ from train.decoders_table import HELD_OUT_START, quality
 from train.export import half
 from train.latents import ready, stored_latents
 from train.muon import Muon
-from train.runs import CONFIGS, NOTHING, Run, half_precision, read_config, write_atomically
+from train.runs import NOTHING, Run, half_precision, training_options, write_atomically
 from train.vq import VQModel, codebook_use, k_means
 
 
@@ -77,15 +77,10 @@ def train(config: dict) -> tuple[VQModel, Run]:
 
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-vq", description=__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIGS / "scenes_vq.json")
     parser.add_argument("-o", "--output", type=Path, help="also write a safetensors file, in half precision")
     parser.add_argument("--count", type=int, default=200, help="held-out drawings to score on")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    model, run = train(config | ({"minutes": options.minutes} if options.minutes else {}))
+    options, config = training_options(parser, arguments, "scenes_vq.json")
+    model, run = train(config)
     written = half(model.state_dict(), "")
     if options.output:
         write_atomically(options.output, lambda part: save_file(written, part, {"format": "pt"}))

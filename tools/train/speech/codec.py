@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from train.runs import CONFIGS, Run, read_config
+from train.runs import Run, training_options
 from train.speech.quantizer import ResidualQuantizer
 from train.speech.soundstream import HEAVY, Decoder, Encoder
 from train.speech.sounds import Excerpts, read, speakers
@@ -94,10 +94,5 @@ def train(config: dict, sounds: Path) -> tuple[Codec, Run]:
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train speech-codec", description=__doc__)
     parser.add_argument("--sounds", type=Path, required=True, help="recordings at 16 kHz, one file a speaker (flac, wav)")
-    parser.add_argument("--config", type=Path, default=CONFIGS / "speech_codec.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.sounds)
+    options, config = training_options(parser, arguments, "speech_codec.json")
+    train(config, options.sounds)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from train.runs import CONFIGS, Run, read_config, runs_folder
+from train.runs import Run, averaged_weights, training_options
 from train.speech.codec import Codec, held_out
 from train.speech.soundstream import HEAVY, LIGHT, Decoder
 from train.speech.sounds import Excerpts
@@ -20,10 +20,7 @@ PAST = 25  # frames that the heavy decoder looks back on
 
 def trained_codec() -> Codec:
     """The averaged codec of the run `speech-codec`."""
-    path = runs_folder() / "speech-codec" / "checkpoint.pt"
-    if not path.exists():
-        raise SystemExit(f"{path}: expected the checkpoint of speech-codec, found none")
-    average = torch.load(path, weights_only=True)["average"]
+    average = averaged_weights("speech-codec")
     stages, entries, _ = average["quantizer.codebooks"].shape
     codec = Codec(stages, entries)
     codec.load_state_dict(average)
@@ -31,11 +28,8 @@ def trained_codec() -> Codec:
 
 
 def trained_light() -> Decoder:
-    path = runs_folder() / "speech-light" / "checkpoint.pt"
-    if not path.exists():
-        raise SystemExit(f"{path}: expected the checkpoint of speech-light, found none")
     light = Decoder(LIGHT)
-    light.load_state_dict(torch.load(path, weights_only=True)["average"])
+    light.load_state_dict(averaged_weights("speech-light"))
     return light.eval().requires_grad_(False)
 
 
@@ -86,10 +80,5 @@ def train(config: dict, sounds: Path) -> tuple[Decoder, Run]:
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train speech-light", description=__doc__)
     parser.add_argument("--sounds", type=Path, required=True, help="recordings at 16 kHz, one file a speaker (flac, wav)")
-    parser.add_argument("--config", type=Path, default=CONFIGS / "speech_light.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    train(config | ({"minutes": options.minutes} if options.minutes else {}), options.sounds)
+    options, config = training_options(parser, arguments, "speech_light.json")
+    train(config, options.sounds)
