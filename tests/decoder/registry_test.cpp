@@ -191,7 +191,8 @@ TEST_P(FamilyOptions, ThoseOfOthersAndUnknownOnesAreRefusedWithTheKnown) {
   EXPECT_TRUE(contains(error.what(), "perhaps snap")) << error.what();
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, FamilyOptions, ::testing::Values("kl", "vqgan", "svd", "vit", "taming", "projection", "routed"),
+INSTANTIATE_TEST_SUITE_P(Every, FamilyOptions,
+                         ::testing::Values("kl", "vqgan", "svd", "vit", "taming", "projection", "routed"),
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(OpenTemporalDecoder, OpensDecodersOfClipsAlone) {

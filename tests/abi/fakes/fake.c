@@ -121,8 +121,7 @@ static int32_t decode(const lightswitch_decoder* decoder, const lightswitch_tens
     for (int64_t c = 0; c < 3; ++c)
       for (int64_t y = 0; y < (FAULT == WRITES_HALF ? height / 2 : height); ++y)
         for (int64_t x = 0; x < width; ++x)
-          to[((n * 3 + c) * height + y) * width + x] =
-              value(decoder, latents, n, c, y / FACTOR, x / FACTOR) + shift;
+          to[((n * 3 + c) * height + y) * width + x] = value(decoder, latents, n, c, y / FACTOR, x / FACTOR) + shift;
   if (FAULT == RETURNS_NAN) to[0] = NAN;
   if (FAULT == WRITES_BEYOND) to[pictures->shape[0] * 3 * height * width] = 1.0f;
   if (FAULT == WRITES_INPUT) ((float*)latents->data)[0] += 1.0f;
