@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "routing/checks.hpp"
+
 namespace lightswitch {
 namespace {
 
@@ -14,9 +16,8 @@ at::Tensor indices(const RoutePlan& plan, Path path, c10::Device device) {
 void require_samples(const at::Tensor& samples, const char* name, int64_t count) {
   const bool fits = samples.defined() ? samples.dim() > 0 && samples.size(0) == count : count == 0;
   if (!fits)
-    throw TensorError(
-        "another number of samples than planned",
-        {"", name, "[" + std::to_string(count) + ", …]", samples.defined() ? c10::str(samples.sizes()) : "nothing"});
+    throw TensorError("another number of samples than planned",
+                      {"", name, "[" + std::to_string(count) + ", …]", shape_text(samples)});
 }
 
 }  // namespace

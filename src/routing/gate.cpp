@@ -4,16 +4,18 @@
 
 #include <cmath>
 
+#include "routing/checks.hpp"
+
 namespace lightswitch {
 namespace {
 
 constexpr double kLargest = 16384;  // so that sums over any sequence stay within 64 bits
 
+}  // namespace
+
 std::string shape_text(const at::Tensor& tensor) {
   return tensor.defined() ? c10::str(tensor.sizes(), " ", tensor.scalar_type()) : "nothing";
 }
-
-}  // namespace
 
 std::vector<GateScore> to_gate_scores(const at::Tensor& scores) {
   if (!scores.defined() || scores.dim() != 1 || !scores.is_floating_point())

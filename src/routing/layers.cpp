@@ -2,17 +2,19 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/routing.hpp>
 
-#include <chrono>
 #include <string>
+
+#include "core/stopwatch.hpp"
+#include "routing/checks.hpp"
 
 namespace lightswitch {
 namespace {
 
 template <typename Work>
 auto timed(double& ms, const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   auto result = work();
-  ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  ms = watch.ms();
   return result;
 }
 
@@ -23,13 +25,12 @@ void require_features(const at::Tensor& features, const at::Tensor& mask) {
     throw TensorError(
         "unusable features",
         {"", "features", "[n, " + (mask.defined() ? std::to_string(mask.size(0)) : "C") + ", …] floating point",
-         features.defined() ? c10::str(features.sizes(), " ", features.scalar_type()) : "nothing"});
+         shape_text(features)});
 }
 
 at::Tensor checked_mask(const at::Tensor& mask) {
   if (!mask.defined() || mask.dim() != 1 || mask.numel() == 0 || !mask.is_floating_point())
-    throw TensorError("unusable mask",
-                      {"", "mask", "[C] floating point", mask.defined() ? c10::str(mask.sizes()) : "nothing"});
+    throw TensorError("unusable mask", {"", "mask", "[C] floating point", shape_text(mask)});
   if (!at::isfinite(mask).all().item<bool>())
     throw NumericError("unusable mask", {"", "mask", "finite numbers", "NaN or infinity"});
   return mask.to(at::kFloat).contiguous();

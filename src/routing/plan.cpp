@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "routing/share.hpp"
+#include "routing/checks.hpp"
 
 namespace lightswitch {
 

@@ -8,7 +8,7 @@
 #include <queue>
 #include <string>
 
-#include "routing/share.hpp"
+#include "routing/checks.hpp"
 
 namespace lightswitch {
 namespace {

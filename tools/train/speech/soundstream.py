@@ -105,13 +105,13 @@ class Stage(nn.Module):
     def __init__(self, layout: Layout, index: int, transposed: bool):
         super().__init__()
         coarse, fine = layout.channels[index], layout.channels[index + 1]
+        unit_groups = layout.unit_groups[index]
+        self.units = nn.Sequential(*(Unit(layout, fine, d, unit_groups) for d in layout.dilations[index]))
         kernel, stride, groups = layout.kernels[index + 1], layout.strides[index], layout.groups[index + 1]
         if transposed:
             self.resample = CausalTransposed(coarse, fine, kernel, stride, groups=groups)
         else:
             self.resample = CausalConv(fine, coarse, kernel, stride, groups=groups)
-        unit_groups = layout.unit_groups[index]
-        self.units = nn.Sequential(*(Unit(layout, fine, d, unit_groups) for d in layout.dilations[index]))
 
 
 class Decoder(nn.Module):
