@@ -55,7 +55,8 @@ struct ClipStepProgress {
 struct ImageToVideoCallbacks {
   std::function<void(const ClipStepProgress&)> step;
   TileProgress frames;   ///< frames decoded, of all
-  OpenWiderClips wider;  ///< see temporal_decoder.hpp
+  OpenWiderClips wider;  ///< see temporal_decoder.hpp, as the next one
+  TryShorterChunks shorter;
 };
 
 struct ImageToVideoResult {
@@ -70,7 +71,7 @@ class ImageToVideo {
   /// @throws OptionError naming the missing part, or the decoder or encoder of another latent space.
   explicit ImageToVideo(ImageToVideoParts parts);
 
-  /// denoise(), then decode(). @throws OptionError, TensorError, NumericError, Cancelled.
+  /// denoise(), then decode(). @throws OptionError, TensorError, NumericError, MemoryError, Cancelled.
   ImageToVideoResult generate(const ImageToVideoOptions& options, const FrameSink& sink,
                               const ImageToVideoCallbacks& callbacks = {}, std::stop_token stop = {}) const;
 

@@ -50,12 +50,18 @@ class TemporalDecoder {
 /// function, lets the error through.
 using OpenWiderClips = std::function<std::shared_ptr<const TemporalDecoder>(const NumericError&)>;
 
+/// Called when memory ran out: whether to decode on with so many latents at once. No such function lets the error
+/// through.
+using TryShorterChunks = std::function<bool(const MemoryError&, int64_t chunk)>;
+
 /// How decode_clip() runs a decoder.
 struct ClipOptions {
   LatentKind kind = LatentKind::diffusion;  ///< what the given latents are
   int64_t chunk = 0;  ///< latents that are pushed at once, the last chunk may be shorter; 0: the whole clip
   /// Decodes the clip again from its start; the frames that the sink has are not given to it again. May be empty.
   OpenWiderClips wider = {};
+  /// As `wider`; chunks are halved each time. Frames that depend on the chunks then come from chunks of both lengths.
+  TryShorterChunks shorter = {};
   TileProgress progress = {};  ///< frames done, of all that the clip will have; may be empty
   std::stop_token stop = {};   ///< checked between layers and chunks
 
@@ -70,7 +76,7 @@ using FrameSink = std::function<void(const at::Tensor& frames)>;
 /// chunk, maps to [0, 1] and clamps. Holds no more than one chunk's frames.
 /// @param latents [channels, T, h, w] floating point.
 /// @throws TensorError (also when the decoder gives frames of another shape or number), NumericError (NaN or infinity
-/// in or out), OptionError, Cancelled.
+/// in or out), MemoryError, OptionError, Cancelled.
 void decode_clip(const TemporalDecoder& decoder, const at::Tensor& latents, const ClipOptions& options,
                  const FrameSink& sink);
 

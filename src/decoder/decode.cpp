@@ -5,10 +5,8 @@
 #include <lightswitch/memory.hpp>
 #include <lightswitch/posterior.hpp>
 
-#include <new>
-#include <string_view>
-
 #include "decoder/latents.hpp"
+#include "decoder/out_of_memory.hpp"
 #include "decoder/tiling.hpp"
 
 namespace lightswitch {
@@ -106,14 +104,6 @@ at::Tensor decode_in_some_dtype(const Decoder& decoder, const at::Tensor& latent
     if (!wider) throw;
     return decode_once(*wider, latents, options);
   }
-}
-
-/// LibTorch's allocators have no error of their own on the CPU.
-bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
-  const auto* by_libtorch = dynamic_cast<const c10::Error*>(&error);
-  return by_libtorch &&
-         std::string_view(by_libtorch->what_without_backtrace()).find("allocate memory") != std::string_view::npos;
 }
 
 MemoryError out_of_memory(const Decoder& decoder, const at::Tensor& latents, const TileOptions& tiles) {

@@ -1,11 +1,13 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <lightswitch/error.hpp>
+#include <lightswitch/memory.hpp>
 #include <lightswitch/temporal_decoder.hpp>
 
 #include <algorithm>
 
 #include "decoder/latents.hpp"
+#include "decoder/out_of_memory.hpp"
 
 namespace lightswitch {
 namespace {
@@ -26,6 +28,10 @@ at::Tensor push(FrameStream& stream, const TemporalDecoder& decoder, const at::T
   } catch (const NumericError& error) {  // found on the way
     const std::string& layer = error.detail().field;
     throw overflow(decoder, error.detail().found + (layer.empty() ? "" : ", first after " + layer));
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    throw MemoryError("memory ran out while a clip was decoded",
+                      {"", "chunk", "fewer latents at once", std::to_string(latents.size(1))});
   }
   const int64_t factor = decoder.spec().factor;
   const std::vector<int64_t> expected = {ready.defined() && ready.dim() == 4 ? ready.size(0) : 0, 3,
@@ -45,8 +51,21 @@ class Clip {
 
   /// From the first frame; those that the sink has are not given again.
   void decode(const TemporalDecoder& decoder) {
+    const int64_t count = latents_.size(1);
+    int64_t chunk = options_.chunk == 0 ? count : std::min(options_.chunk, count);
+    for (;; chunk = (chunk + 1) / 2) {
+      try {
+        return decode(decoder, chunk);
+      } catch (const MemoryError& error) {
+        if (chunk == 1 || !options_.shorter || !options_.shorter(error, (chunk + 1) / 2)) throw;
+      }
+      release_large_blocks();  // what the failed attempt had
+    }
+  }
+
+ private:
+  void decode(const TemporalDecoder& decoder, int64_t chunk) {
     const int64_t count = latents_.size(1), all = decoder.frames(count);
-    const int64_t chunk = options_.chunk == 0 ? count : options_.chunk;
     const auto stream = decoder.begin_clip(latents_);
     int64_t made = 0;
     for (int64_t begin = 0; begin < count; begin += chunk) {
@@ -64,7 +83,6 @@ class Clip {
     }
   }
 
- private:
   at::Tensor latents_;
   const ClipOptions& options_;
   const FrameSink& sink_;

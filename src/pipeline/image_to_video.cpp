@@ -117,6 +117,7 @@ void ImageToVideo::decode(ImageToVideoResult& result, const ImageToVideoOptions&
               {.kind = LatentKind::diffusion,
                .chunk = options.decode_chunk,
                .wider = callbacks.wider,
+               .shorter = callbacks.shorter,
                .progress = callbacks.frames,
                .stop = stop},
               sink);

@@ -4,6 +4,7 @@
 #include <lightswitch/temporal_decoder.hpp>
 
 #include <cmath>
+#include <new>
 
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
@@ -17,7 +18,7 @@ using testing::expect_error;
 
 /// Three of four channels as colours; each push holds its last frame back. Numbers beyond `largest` become NaN, or are
 /// found on the way where it throws.
-class FakeTemporalDecoder final : public TemporalDecoder {
+class FakeTemporalDecoder : public TemporalDecoder {
  public:
   explicit FakeTemporalDecoder(double largest = 1e30, bool throws = false) : largest_(largest), throws_(throws) {
     info_.dtype = largest < 1e30 ? DType::fp16 : DType::fp32;
@@ -165,6 +166,63 @@ TEST(DecodeClip, OverflowIsDecodedAgainInAWiderTypeWithoutRepeatingFrames) {
   EXPECT_TRUE(close(at::cat(frames), decoded(latents, whole).front(), 0));
   options.wider = [](const NumericError&) { return nullptr; };
   expect_error<NumericError>([&] { decode_clip(narrow, latents, options, sink); });
+}
+
+/// Finds no memory for more than `most` latents at once, nor for any after `ends`.
+class Cramped final : public FakeTemporalDecoder {
+ public:
+  explicit Cramped(int64_t most, int64_t ends = 100) : most_(most), ends_(ends) {}
+  std::unique_ptr<FrameStream> begin() const override {
+    return std::make_unique<CrampedStream>(FakeTemporalDecoder::begin(), most_, ends_);
+  }
+
+ private:
+  class CrampedStream final : public FrameStream {
+   public:
+    CrampedStream(std::unique_ptr<FrameStream> roomy, int64_t most, int64_t ends)
+        : roomy_(std::move(roomy)), most_(most), ends_(ends) {}
+    at::Tensor push(const at::Tensor& latents, std::stop_token stop) override {
+      seen_ += latents.size(1);
+      if (latents.size(1) > most_ || seen_ > ends_) throw std::bad_alloc();
+      return roomy_->push(latents, std::move(stop));
+    }
+
+   private:
+    std::unique_ptr<FrameStream> roomy_;
+    int64_t most_, ends_, seen_ = 0;
+  };
+
+  int64_t most_, ends_;
+};
+
+TEST(DecodeClip, WhenMemoryRunsOutChunksAreHalved) {
+  const at::Tensor latents = testing::random_tensor({4, 9, 2, 3});
+  std::vector<int64_t> tried;
+  ClipOptions options;
+  options.shorter = [&](const MemoryError& error, int64_t chunk) {
+    EXPECT_TRUE(contains(error.what(), "memory ran out while a clip was decoded")) << error.what();
+    tried.push_back(chunk);
+    return true;
+  };
+  std::vector<at::Tensor> frames;
+  decode_clip(Cramped(3), latents, options, [&](const at::Tensor& ready) { frames.push_back(ready); });
+  EXPECT_EQ(tried, (std::vector<int64_t>{5, 3}));
+  EXPECT_TRUE(close(at::cat(frames), decoded(latents, {}).front(), 0));
+}
+
+TEST(DecodeClip, WhenMemoryRunsOutItIsAnErrorUnlessShorterChunksAreWantedAndThere) {
+  const at::Tensor latents = testing::random_tensor({4, 9, 2, 3});
+  int64_t given = 0;
+  const auto sink = [&](const at::Tensor& ready) { given += ready.size(0); };
+  expect_error<MemoryError>([&] { decode_clip(Cramped(3), latents, {}, sink); });
+  EXPECT_EQ(given, 0);
+  ClipOptions options;
+  int asked = 0;
+  options.shorter = [&](const MemoryError&, int64_t) { return ++asked < 10; };
+  const auto error = expect_error<MemoryError>([&] { decode_clip(Cramped(3, 6), latents, options, sink); });
+  EXPECT_EQ(error.detail().found, "1") << "latents at once";
+  EXPECT_EQ(asked, 4) << "5, 3, 2 and 1 at once";
+  EXPECT_EQ(given, 5) << "no frame twice, whatever the chunks";
 }
 
 TEST(DecodeClip, StopsBetweenChunks) {

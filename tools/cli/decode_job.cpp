@@ -160,6 +160,7 @@ class DecodeJob {
     ClipOptions options;
     options.kind = file_.kind;
     options.chunk = report_.clips->chunk;
+    options.shorter = in_shorter_chunks(report_, session_);
     if (!arguments_.strict_dtype) options.wider = networks_.clips_in_fp32(report_.network, report_.info);
     options.stop = session_.stop();
     const double written_before = written_ms_;

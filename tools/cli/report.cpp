@@ -51,6 +51,15 @@ TrySmaller in_smaller_tiles(RunReport& report, const LatentSpec& spec, Session& 
   };
 }
 
+TryShorterChunks in_shorter_chunks(RunReport& report, Session& session) {
+  return [&report, &session](const MemoryError& error, int64_t chunk) {
+    session.warn(std::string(error.what()) + "; decoding again with " + std::to_string(chunk) + " at once" +
+                 (report.clips->depends_on_chunks ? ", which changes the frames" : ""));
+    report.clips->chunk = chunk;
+    return true;
+  };
+}
+
 Json to_json(const RunReport& report, const CommonOptions& common) {
   Json json{{"version", LIGHTSWITCH_VERSION}, {"command", report.command}};
   json["seed"] = report.seed ? Json(*report.seed) : Json();

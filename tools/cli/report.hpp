@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lightswitch/decode.hpp>
+#include <lightswitch/temporal_decoder.hpp>
 #include <lightswitch/timings.hpp>
 
 #include <cstdint>
@@ -40,6 +41,8 @@ void tell_tiles(RunReport& report, const TileOptions& tiles, const LatentSpec& s
 /// For a decode that runs out of memory: says so, notes the smaller tiles in the report, and lets it go on. The report
 /// and the session must outlive it.
 TrySmaller in_smaller_tiles(RunReport& report, const LatentSpec& spec, Session& session);
+/// The same for clips, whose chunks become shorter.
+TryShorterChunks in_shorter_chunks(RunReport& report, Session& session);
 
 nlohmann::ordered_json to_json(const RunReport& report, const CommonOptions& common);
 

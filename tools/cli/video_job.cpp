@@ -129,6 +129,7 @@ class VideoJob {
       session_.progress().update("denoise", progress.step, progress.steps);
     };
     callbacks_.frames = [this](int64_t done, int64_t total) { session_.progress().update("decode", done, total); };
+    callbacks_.shorter = in_shorter_chunks(report_, session_);
     if (!arguments_.strict_dtype && knows_time_)
       callbacks_.wider = networks_.clips_in_fp32(report_.network, report_.info);
     return pipeline_->denoise(options_, callbacks_, session_.stop());
