@@ -4,10 +4,8 @@
 
 #include "kl/kl.hpp"
 #include "support/errors.hpp"
-#include "support/network_contract.hpp"
-#include "support/reference_case.hpp"
+#include "support/family_contract.hpp"
 #include "support/tensors.hpp"
-#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -15,6 +13,7 @@ namespace {
 using testing::close;
 using testing::contains;
 using testing::expect_error;
+using testing::PythonCase;
 using testing::stored_case;
 using testing::Tensors;
 using testing::tensors_of;
@@ -67,14 +66,6 @@ TEST_P(KlStored, EqualsTheReference) {
 INSTANTIATE_TEST_SUITE_P(Cases, KlStored, ::testing::Values("kl", "kl_old_names", "kl_without_attention", "kl_compvis"),
                          [](const auto& test) { return std::string(test.param); });
 
-struct PythonCase {
-  const char* name;
-  const char* config;
-  const char* latent;
-
-  friend std::ostream& operator<<(std::ostream& out, const PythonCase& test) { return out << test.name; }
-};
-
 class KlPython : public ::testing::TestWithParam<PythonCase> {};
 
 TEST_P(KlPython, EqualsTheReference) {
@@ -111,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         PythonCase{"compvis_alone", R"({"compvis": true, "ch": 32, "ch_mult": [1, 3, 2], "z_channels": 4})", "2x5x7"},
         PythonCase{"one_stage", R"({"block_out_channels": [32], "layers_per_block": 3, "norm_num_groups": 8})",
                    "1x9x9"}),
-    [](const auto& test) { return std::string(test.param.name); });
+    testing::kCaseName);
 
 TEST(Kl, SpecFollowsFileAndConfiguration) {
   NetworkRequest request = stored_case("kl_old_names").request;
@@ -145,32 +136,11 @@ TEST(Kl, StableDiffusionHasThePublishedSize) {
 }
 
 TEST(Kl, BFloat16StaysCloseToFp32) {
-  auto reference = stored_case("kl");
-  reference.request.dtype = DType::bf16;
-  const auto decoder = kl::family().make_decoder(reference.request);
-  EXPECT_EQ(decoder->info().dtype, DType::bf16);
-  const at::Tensor picture = decoder->forward(reference.decoder_input);
-  EXPECT_EQ(picture.scalar_type(), at::kFloat);
-  EXPECT_TRUE(close(picture, reference.decoder_output, 0.15));
-  EXPECT_FALSE(close(picture, reference.decoder_output, 1e-5)) << "bf16 was asked for, and not used";
+  testing::expect_bf16_close(kl::family(), "kl", 0.15);
 }
 
-TEST(Kl, PicturesOfABatchEqualThoseMadeAlone) {
-  const auto reference = stored_case("kl");
-  testing::expect_batch_equals_single(*kl::family().make_decoder(reference.request), reference.decoder_input);
-  testing::expect_batch_equals_single(*kl::family().make_encoder(reference.request), reference.encoder_input);
-}
-
-TEST(Kl, StopsBetweenLayersAndStaysUsable) {
-  const auto reference = stored_case("kl");
-  const at::Tensor large = testing::random_tensor({1, 4, 160, 160});
-  testing::expect_cancellable(*kl::family().make_decoder(reference.request), large, reference.decoder_input);
-}
-
-TEST(Kl, ServesTwoThreadsAtOnce) {
-  const auto reference = stored_case("kl");
-  testing::expect_thread_safe(*kl::family().make_decoder(reference.request), reference.decoder_input,
-                              reference.decoder_output, testing::kParity);
+TEST(Kl, BatchCancelAndThreads) {
+  testing::expect_network_contract(kl::family(), "kl", 160);
 }
 
 TEST(Kl, RefusesLatentsOfAnotherShape) {
@@ -191,18 +161,13 @@ TEST(Kl, EncoderRefusesPicturesThatAreNoMultipleOfTheFactor) {
 }
 
 TEST(KlFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
-  const NetworkRequest request = stored_case("kl").request;
-  Tensors tensors = tensors_of(*request.weights);
-  tensors.erase("decoder.mid_block.resnets.1.norm2.bias");
-  tensors["decoder.conv_out.weight"] = at::zeros({3, 8, 5, 5});
-  tensors["decoder.nonsense"] = at::zeros({1});
-  tensors["other.weight"] = at::zeros({1});
-  const auto error = expect_error<WeightsError>([&] { kl::family().make_decoder(with_tensors(request, tensors)); });
-  EXPECT_EQ(error.detail().file, "changed.safetensors");
-  EXPECT_TRUE(contains(error.what(), "1 missing: decoder.mid_block.resnets.1.norm2.bias"));
-  EXPECT_TRUE(
-      contains(error.what(), "1 misshapen: decoder.conv_out.weight (expected [3, 8, 3, 3], found [3, 8, 5, 5])"));
-  EXPECT_TRUE(contains(error.what(), "2 unexpected: decoder.nonsense, other.weight"));
+  testing::expect_faults_listed(kl::family(), "kl",
+                                {.missing = "decoder.mid_block.resnets.1.norm2.bias",
+                                 .misshapen = "decoder.conv_out.weight",
+                                 .shape = {3, 8, 5, 5},
+                                 .expected = "[3, 8, 3, 3]",
+                                 .found = "[3, 8, 5, 5]",
+                                 .unexpected = {"decoder.nonsense", "other.weight"}});
 }
 
 TEST(KlFiles, MissingFirstConvolutionIsNamed) {

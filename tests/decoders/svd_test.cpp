@@ -6,10 +6,8 @@
 #include <lightswitch/temporal_decoder.hpp>
 
 #include "support/errors.hpp"
-#include "support/network_contract.hpp"
-#include "support/reference_case.hpp"
+#include "support/family_contract.hpp"
 #include "support/tensors.hpp"
-#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -17,6 +15,7 @@ namespace {
 using testing::close;
 using testing::contains;
 using testing::expect_error;
+using testing::PythonCase;
 using testing::ReferenceCase;
 using testing::stored_case;
 using testing::Tensors;
@@ -51,14 +50,6 @@ TEST(SvdStored, EqualsTheReference) {
   expect_clip_parity(stored_case("svd"));
 }
 
-struct PythonCase {
-  const char* name;
-  const char* config;
-  const char* latent;
-
-  friend std::ostream& operator<<(std::ostream& out, const PythonCase& test) { return out << test.name; }
-};
-
 class SvdPython : public ::testing::TestWithParam<PythonCase> {};
 
 TEST_P(SvdPython, EqualsTheReference) {
@@ -79,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
                                  R"({"block_out_channels": [32, 64, 96], "layers_per_block": 2, "compvis": true,
                                      "scope": "first_stage_model."})",
                                  "4x4x5"}),
-    [](const auto& test) { return std::string(test.param.name); });
+    testing::kCaseName);
 
 /// One frame at a time is what a Decoder does with the pictures of a batch.
 TEST(SvdPython, PicturesAreClipsOfOneFrame) {
@@ -139,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
                       PythonCase{"seven_frames", R"({"block_out_channels": [32, 64], "layers_per_block": 2})", "7x5x4"},
                       PythonCase{"one_frame", R"({"block_out_channels": [32, 64, 64], "layers_per_block": 2})",
                                  "1x6x4"}),
-    [](const auto& test) { return std::string(test.param.name); });
+    testing::kCaseName);
 
 TEST(SvdExact, NeedsTheClipAtTheStart) {
   auto reference = stored_case("svd");

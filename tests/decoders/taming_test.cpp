@@ -7,10 +7,8 @@
 
 #include "support/data.hpp"
 #include "support/errors.hpp"
-#include "support/network_contract.hpp"
-#include "support/reference_case.hpp"
+#include "support/family_contract.hpp"
 #include "support/tensors.hpp"
-#include "support/weights.hpp"
 #include "taming/taming.hpp"
 
 namespace lightswitch {
@@ -19,6 +17,7 @@ namespace {
 using testing::close;
 using testing::contains;
 using testing::expect_error;
+using testing::PythonCase;
 using testing::stored_case;
 using testing::Tensors;
 using testing::tensors_of;
@@ -53,12 +52,6 @@ INSTANTIATE_TEST_SUITE_P(Cases, TamingStored,
                          ::testing::Values("taming", "taming_original", "taming_original_encoder", "taming_pools",
                                            "taming_taesdv", "taming_taehv", "taming_taehv_wide", "taming_temporal"),
                          [](const auto& tested) { return std::string(tested.param); });
-
-struct PythonCase {
-  const char* name;
-  const char* config;
-  const char* latent;
-};
 
 class TamingPython : public ::testing::TestWithParam<PythonCase> {};
 
@@ -97,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
         PythonCase{"other_depths",
                    R"({"width": 32, "num_decoder_blocks": [1, 2, 3, 2], "num_encoder_blocks": [2, 1, 1, 2]})",
                    "1x1x3"}),
-    [](const auto& tested) { return std::string(tested.param.name); });
+    testing::kCaseName);
 
 TEST(Taming, BothFilesOfTheTrainedDecoderMakeTheSamePicture) {
   const auto models = testing::data_root() / "models" / "taesd";
@@ -219,27 +212,12 @@ TEST(Taming, CountingTouchesNoData) {
   EXPECT_GT(taming::family().make_decoder(decoder_shapes(64))->macs(1 << 22, 1 << 22), int64_t{1} << 60);
 }
 
-TEST(Taming, ForwardMayBeCalledWithBFloat16) {
-  auto reference = stored_case("taming");
-  reference.request.dtype = DType::bf16;
-  const auto decoder = taming::family().make_decoder(reference.request);
-  EXPECT_EQ(decoder->info().dtype, DType::bf16);
-  const at::Tensor picture = decoder->forward(reference.decoder_input);
-  EXPECT_EQ(picture.scalar_type(), at::kFloat);
-  EXPECT_TRUE(close(picture, reference.decoder_output, 0.05));
-  EXPECT_FALSE(close(picture, reference.decoder_output, 1e-5)) << "bf16 was asked for, and not used";
+TEST(Taming, BFloat16StaysCloseToFp32) {
+  testing::expect_bf16_close(taming::family(), "taming", 0.05);
 }
 
 TEST(Taming, BatchCancelAndThreads) {
-  const auto reference = stored_case("taming");
-  const auto decoder = taming::family().make_decoder(reference.request);
-  const auto encoder = taming::family().make_encoder(reference.request);
-  testing::expect_batch_equals_single(*decoder, reference.decoder_input);
-  testing::expect_batch_equals_single(*encoder, reference.encoder_input);
-  testing::expect_cancellable(*decoder, at::zeros({1, 4, 128, 128}), reference.decoder_input);
-  testing::expect_cancellable(*encoder, at::zeros({1, 3, 1024, 1024}), reference.encoder_input);
-  testing::expect_thread_safe(*decoder, reference.decoder_input, reference.decoder_output, testing::kParity);
-  testing::expect_thread_safe(*encoder, reference.encoder_input, reference.encoder_output, testing::kParity);
+  testing::expect_network_contract(taming::family(), "taming", 128);
 }
 
 TEST(Taming, RefusesInputOfAnotherShape) {
@@ -265,18 +243,13 @@ TEST(Taming, TheFirstLayerThatOverflowsIsNamed) {
 }
 
 TEST(TamingFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
-  const NetworkRequest request = stored_case("taming").request;
-  Tensors tensors = tensors_of(*request.weights);
-  tensors.erase("decoder.layers.3.conv.0.weight");
-  tensors["decoder.layers.18.weight"] = at::zeros({3, 8, 5, 5});
-  tensors["decoder.layers.3.scale.weight"] = at::zeros({1});
-  tensors["other.weight"] = at::zeros({1});
-  const auto error = expect_error<WeightsError>([&] { taming::family().make_decoder(with_tensors(request, tensors)); });
-  EXPECT_EQ(error.detail().file, "changed.safetensors");
-  EXPECT_TRUE(contains(error.what(), "1 missing: decoder.layers.3.conv.0.weight"));
-  EXPECT_TRUE(
-      contains(error.what(), "1 misshapen: decoder.layers.18.weight (expected [3, 8, 3, 3], found [3, 8, 5, 5])"));
-  EXPECT_TRUE(contains(error.what(), "2 unexpected: decoder.layers.3.scale.weight, other.weight"));
+  testing::expect_faults_listed(taming::family(), "taming",
+                                {.missing = "decoder.layers.3.conv.0.weight",
+                                 .misshapen = "decoder.layers.18.weight",
+                                 .shape = {3, 8, 5, 5},
+                                 .expected = "[3, 8, 3, 3]",
+                                 .found = "[3, 8, 5, 5]",
+                                 .unexpected = {"decoder.layers.3.scale.weight", "other.weight"}});
 }
 
 TEST(TamingFiles, AMissingBlockIsNotTakenForAShallowerNetwork) {

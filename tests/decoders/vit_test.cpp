@@ -3,10 +3,8 @@
 #include <lightswitch/error.hpp>
 
 #include "support/errors.hpp"
-#include "support/network_contract.hpp"
-#include "support/reference_case.hpp"
+#include "support/family_contract.hpp"
 #include "support/tensors.hpp"
-#include "support/weights.hpp"
 #include "vit/vit.hpp"
 
 namespace lightswitch {
@@ -15,6 +13,7 @@ namespace {
 using testing::close;
 using testing::contains;
 using testing::expect_error;
+using testing::PythonCase;
 using testing::stored_case;
 using testing::Tensors;
 using testing::tensors_of;
@@ -58,12 +57,6 @@ TEST_P(VitStored, EqualsTheReference) {
 INSTANTIATE_TEST_SUITE_P(Cases, VitStored,
                          ::testing::Values("vit_paper", "vit_attention", "vit_diffusers", "vit_batch_statistics"),
                          [](const auto& tested) { return std::string(tested.param); });
-
-struct PythonCase {
-  const char* name;
-  const char* config;
-  const char* latent;
-};
 
 class VitPython : public ::testing::TestWithParam<PythonCase> {};
 
@@ -152,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
             "decoder": {"width": [32, 32, 32, 64, 64, 64], "depth": [0, 5, 10, 0, 0, 0],
                         "norm": "batch_norm", "act": "relu"}})",
                    "3x8x8"}),
-    [](const auto& tested) { return std::string(tested.param.name); });
+    testing::kCaseName);
 
 TEST(VitPython, TheShippedNetworkEqualsTheTrainedOne) {
   const auto made = testing::python_case("scenes", "{}", "2x16x16");
@@ -224,26 +217,11 @@ TEST(Vit, HaloIsTheReachOfALatent) {
 }
 
 TEST(Vit, BFloat16StaysCloseToFp32) {
-  auto reference = stored_case("vit_attention");
-  reference.request.dtype = DType::bf16;
-  const auto decoder = vit::family().make_decoder(reference.request);
-  EXPECT_EQ(decoder->info().dtype, DType::bf16);
-  const at::Tensor picture = decoder->forward(reference.decoder_input);
-  EXPECT_EQ(picture.scalar_type(), at::kFloat);
-  EXPECT_TRUE(close(picture, reference.decoder_output, 0.15));
-  EXPECT_FALSE(close(picture, reference.decoder_output, 1e-5)) << "bf16 was asked for, and not used";
+  testing::expect_bf16_close(vit::family(), "vit_attention", 0.15);
 }
 
 TEST(Vit, BatchCancelAndThreads) {
-  const auto reference = stored_case("vit_attention");
-  const auto decoder = vit::family().make_decoder(reference.request);
-  const auto encoder = vit::family().make_encoder(reference.request);
-  testing::expect_batch_equals_single(*decoder, reference.decoder_input.narrow(0, 0, 1));
-  testing::expect_batch_equals_single(*encoder, reference.encoder_input.narrow(0, 0, 1));
-  testing::expect_cancellable(*decoder, at::zeros({1, 4, 256, 256}), reference.decoder_input);
-  testing::expect_cancellable(*encoder, at::zeros({1, 3, 1024, 1024}), reference.encoder_input);
-  testing::expect_thread_safe(*decoder, reference.decoder_input, reference.decoder_output, testing::kParity);
-  testing::expect_thread_safe(*encoder, reference.encoder_input, reference.encoder_output, testing::kParity);
+  testing::expect_network_contract(vit::family(), "vit_attention", 256);
 }
 
 TEST(Vit, BatchStatisticsAreAChoiceAndSpanThePicture) {
@@ -300,17 +278,13 @@ TEST(Vit, LatentsThatSilenceEveryHeadGiveNumbers) {
 }
 
 TEST(VitFiles, MissingUnexpectedAndMisshapenTensorsAreAllListed) {
-  const NetworkRequest request = stored_case("vit_attention").request;
-  Tensors tensors = tensors_of(*request.weights);
-  tensors.erase("decoder.stages.2.op_list.0.local_module.main.depth_conv.conv.bias");
-  tensors["decoder.project_out.op_list.0.weight"] = at::zeros({9});
-  tensors["decoder.stages.2.op_list.0.other.weight"] = at::zeros({1});
-  tensors["quant_conv.weight"] = at::zeros({1});
-  const auto error = expect_error<WeightsError>([&] { vit::family().make_decoder(with_tensors(request, tensors)); });
-  EXPECT_EQ(error.detail().file, "changed.safetensors");
-  EXPECT_TRUE(contains(error.what(), "1 missing: decoder.stages.2.op_list.0.local_module.main.depth_conv.conv.bias"));
-  EXPECT_TRUE(contains(error.what(), "1 misshapen: decoder.project_out.op_list.0.weight (expected [8], found [9])"));
-  EXPECT_TRUE(contains(error.what(), "2 unexpected: decoder.stages.2.op_list.0.other.weight, quant_conv.weight"));
+  testing::expect_faults_listed(vit::family(), "vit_attention",
+                                {.missing = "decoder.stages.2.op_list.0.local_module.main.depth_conv.conv.bias",
+                                 .misshapen = "decoder.project_out.op_list.0.weight",
+                                 .shape = {9},
+                                 .expected = "[8]",
+                                 .found = "[9]",
+                                 .unexpected = {"decoder.stages.2.op_list.0.other.weight", "quant_conv.weight"}});
 }
 
 TEST(VitFiles, AMissingBlockIsNotTakenForAShallowerNetwork) {

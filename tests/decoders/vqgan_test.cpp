@@ -5,10 +5,8 @@
 #include <lightswitch/error.hpp>
 
 #include "support/errors.hpp"
-#include "support/network_contract.hpp"
-#include "support/reference_case.hpp"
+#include "support/family_contract.hpp"
 #include "support/tensors.hpp"
-#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -16,6 +14,7 @@ namespace {
 using testing::close;
 using testing::contains;
 using testing::expect_error;
+using testing::PythonCase;
 using testing::stored_case;
 using testing::Tensors;
 using testing::tensors_of;
@@ -29,14 +28,6 @@ TEST_P(VqganStored, EqualsTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, VqganStored, ::testing::Values("vqgan", "vqgan_gumbel"),
                          [](const auto& test) { return std::string(test.param); });
-
-struct PythonCase {
-  const char* name;
-  const char* config;
-  const char* latent;
-
-  friend std::ostream& operator<<(std::ostream& out, const PythonCase& test) { return out << test.name; }
-};
 
 class VqganPython : public ::testing::TestWithParam<PythonCase> {};
 
@@ -81,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
                    R"({"block_out_channels": [32, 64], "layers_per_block": 1, "latent_channels": 3,
                        "num_vq_embeddings": 256, "mode": "indices"})",
                    "2x6x9"}),
-    [](const auto& test) { return std::string(test.param.name); });
+    testing::kCaseName);
 
 TEST(Vqgan, SpecFollowsFileAndConfiguration) {
   NetworkRequest request = stored_case("vqgan").request;
@@ -147,22 +138,8 @@ TEST(Vqgan, RefusesIndicesThatTheCodebookHasNot) {
   expect_error<TensorError>([&] { decoder->forward(at::Tensor()); });
 }
 
-TEST(Vqgan, PicturesOfABatchEqualThoseMadeAlone) {
-  const auto reference = stored_case("vqgan");
-  testing::expect_batch_equals_single(*vqgan::family().make_decoder(reference.request), reference.decoder_input);
-  testing::expect_batch_equals_single(*vqgan::family().make_encoder(reference.request), reference.encoder_input);
-}
-
-TEST(Vqgan, StopsBetweenLayersAndStaysUsable) {
-  const auto reference = stored_case("vqgan");
-  const at::Tensor large = testing::random_tensor({1, 5, 200, 200});
-  testing::expect_cancellable(*vqgan::family().make_decoder(reference.request), large, reference.decoder_input);
-}
-
-TEST(Vqgan, ServesTwoThreadsAtOnce) {
-  const auto reference = stored_case("vqgan");
-  testing::expect_thread_safe(*vqgan::family().make_decoder(reference.request), reference.decoder_input,
-                              reference.decoder_output, testing::kParity);
+TEST(Vqgan, BatchCancelAndThreads) {
+  testing::expect_network_contract(vqgan::family(), "vqgan", 200);
 }
 
 TEST(VqganFiles, AMissingCodebookTensorIsNamed) {
