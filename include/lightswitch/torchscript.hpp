@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lightswitch/denoiser.hpp>
+#include <lightswitch/frechet.hpp>
 #include <lightswitch/image_encoder.hpp>
 #include <lightswitch/metrics.hpp>
 #include <lightswitch/scheduler.hpp>
@@ -40,5 +41,9 @@ std::shared_ptr<const Scheduler> load_scheduler(const std::filesystem::path& fil
 /// A judge such as LPIPS: forward(picture, reference) takes two batches [N, 3, H, W] in [-1, 1] and returns a distance
 /// for each picture.
 std::shared_ptr<const PictureDistance> load_picture_distance(const std::filesystem::path& file);
+
+/// A feature network such as Inception: forward(batch) takes pictures [N, 3, H, W], or clips [N, 3, T, H, W], in
+/// [-1, 1] and returns [N, D] (or [N, D, 1, 1]). Sizes that it does not take as they are, it has to scale itself.
+std::shared_ptr<const FeatureNetwork> load_feature_network(const std::filesystem::path& file);
 
 }  // namespace lightswitch

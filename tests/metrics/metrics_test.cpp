@@ -73,6 +73,34 @@ TEST(Ssim, EqualsItsDefinition) {
   EXPECT_NEAR(ssim(x, x), 1, 1e-12);
 }
 
+TEST(Ssim, OfTheUniformWindowIsAnotherFigure) {
+  const at::Tensor x = picture(9, 7, 1), y = picture(9, 7, 2);
+  EXPECT_NEAR(ssim(x, x, SsimWindow::uniform), 1, 1e-12);
+  EXPECT_LT(ssim(x, y, SsimWindow::uniform), 0.9);
+  expect_error<TensorError>([&] { ssim(x, y); });
+  expect_error<TensorError>([&] { ssim(picture(6, 16), picture(6, 16), SsimWindow::uniform); });
+}
+
+TEST(MsSsim, OfABatchIsTheMeanOverItsPictures) {
+  const at::Tensor a = picture(161, 170, 1), b = picture(161, 170, 2);
+  const at::Tensor c = (a + 0.3 * picture(161, 170, 3)).clamp(0, 1), d = (b * 0.5).contiguous();
+  EXPECT_NEAR(ms_ssim(a, a), 1, 1e-12);
+  EXPECT_LT(ms_ssim(c, a), 0.999);
+  EXPECT_NEAR(ms_ssim(at::stack({c, d}), at::stack({a, b})), (ms_ssim(c, a) + ms_ssim(d, b)) / 2, 1e-12);
+}
+
+TEST(MsSsim, OfNegativesIsNothing) {
+  const at::Tensor x = picture(176, 176, 1);
+  EXPECT_EQ(ms_ssim(1 - x, x), 0);
+}
+
+TEST(MsSsim, TooSmallPicturesAreRefusedWithTheSizeThatWouldDo) {
+  const auto error = expect_error<TensorError>([] { ms_ssim(picture(160, 300), picture(160, 300)); });
+  EXPECT_EQ(error.detail().expected, "161x161 pixels or more");
+  EXPECT_EQ(error.detail().found, "300x160");
+  expect_error<TensorError>([] { ms_ssim(picture(300, 160), picture(300, 160)); });
+}
+
 TEST(Ssim, OfABatchIsTheMeanOverItsPictures) {
   const at::Tensor a = picture(12, 15, 1), b = picture(12, 15, 2), c = picture(12, 15, 3), d = picture(12, 15, 4);
   EXPECT_NEAR(ssim(at::stack({a, b}), at::stack({c, d})), (ssim(a, c) + ssim(b, d)) / 2, 1e-9);
