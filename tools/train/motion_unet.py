@@ -1,14 +1,15 @@
 """The networks of models/motion: a denoiser of clips and the encoder of the picture that starts to move.
 
 The denoiser answers as Stable Video Diffusion's does (arXiv 2311.15127): noisy latents and the picture's behind them
-in, v out, noise levels as EDM counts them (arXiv 2206.00364). Inside, the network predicts how each frame *differs*
-from the picture: with its last layer at zero the clip is the picture standing still, and training starts from there.
+in, v out, noise levels as EDM counts them (arXiv 2206.00364). Inside, the network predicts where each part of the
+picture has moved to, and how the frame *differs* from the picture moved so: with its last layers at zero the clip is the
+picture standing still, and training starts from there.
 """
 
 from __future__ import annotations
 
 import math
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from train.unet import Residual, _folded, _unfolded, normed, zeroed
 
+REACH = 4.0  # latents: the unit of moves, which keeps them and what differs of one size in the network
 FARTHEST = 16  # frames; attention tells no more apart what lies farther off
 SCALARS, OCTAVES = 5, 8  # what a frame is told, and the waves that it is told in
 
@@ -123,7 +125,7 @@ class ClipUNet(nn.Module):
                  embedding: int, context: int, spread: float, scale: float) -> None:  # fmt: skip
         super().__init__()
         self.channels, self.spread, self.scale = channels, spread, scale
-        self.factor = 2 ** (len(widths) - 1)
+        self.factor, self.reach = 2 ** (len(widths) - 1), REACH
         self.time_width, self.octaves = 128, OCTAVES
         self.time = nn.Sequential(nn.Linear(self.time_width, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.told = nn.Linear(SCALARS * (2 * OCTAVES + 1), embedding)
@@ -139,11 +141,18 @@ class ClipUNet(nn.Module):
         self.join = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width, _, _, _ in rising)
         self.up = nn.ModuleList(Stage(width, depth, embedding, head) for width, _, depth, head in rising)
         self.conv_out = zeroed(nn.Conv2d(widths[0], channels, 3, padding=1))
+        self.moves = zeroed(nn.Conv2d(widths[0], 2, 3, padding=1))
 
     def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, added_time_ids: Tensor) -> Tensor:
         """sample [B, T, 2C, h, w]: latents over sqrt(sigma^2 + 1), behind them the picture's raw ones; timestep [] or
         [B]: a quarter of log sigma; encoder_hidden_states [B, 1, D]; added_time_ids [B, 3]: frames a second - 1,
         motion bucket, noise on the picture -> v [B, T, C, h, w]. A picture of zeros is no picture."""
+        return self.with_moves(sample, timestep, encoder_hidden_states, added_time_ids)[0]
+
+    def with_moves(
+        self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, added_time_ids: Tensor
+    ) -> Tuple[Tensor, Tensor]:
+        """As forward(); behind v the scaled latents of the moved picture, float32."""
         batch, count, _, height, width = sample.shape
         if height % self.factor != 0 or width % self.factor != 0:
             raise ValueError(f"sample: expected sides in multiples of {self.factor}, found {height}, {width}")
@@ -160,10 +169,20 @@ class ClipUNet(nn.Module):
         embedding = embedding + self.summary(encoder_hidden_states.flatten(1))
         embedding = embedding[:, None] + self.told(self._about_frames(added_time_ids, count).to(sample.dtype))
         x = torch.cat([apart, still], 2).reshape(batch * count, 2 * self.channels, height, width).to(sample.dtype)
-        made = self._network(x, self.mix(embedding).flatten(0, 1), count).reshape(noisy.shape).to(torch.float32)
-        # What v is when a frame is `still + spread^2 / around^2 * (noisy - still) + sigma * spread / around * made`.
-        known = sigma / (around * around) * (noisy * (1 - spread * spread) - still * size)
-        return (known - spread * size / around * made).to(sample.dtype)
+        features = self._network(x, self.mix(embedding).flatten(0, 1), count)
+        made = self.conv_out(features).reshape(noisy.shape).to(torch.float32)
+        moved = self._moved(still.flatten(0, 1), self.moves(features).to(torch.float32)).reshape(noisy.shape)
+        # What v is when a frame is `moved + spread^2 / around^2 * (noisy - moved) + sigma * spread / around * made`.
+        known = sigma / (around * around) * (noisy * (1 - spread * spread) - moved * size)
+        return (known - spread * size / around * made).to(sample.dtype), moved
+
+    def _moved(self, pictures: Tensor, moves: Tensor) -> Tensor:
+        """pictures [N, C, h, w], each place taken from `moves` [N, 2, h, w] (across, down; in units of REACH) beside it."""
+        height, width = moves.shape[2], moves.shape[3]
+        across = (torch.arange(width, device=moves.device, dtype=torch.float32) + 0.5)[None, None, :] + self.reach * moves[:, 0]
+        down = (torch.arange(height, device=moves.device, dtype=torch.float32) + 0.5)[None, :, None] + self.reach * moves[:, 1]
+        places = torch.stack([across * (2.0 / width) - 1, down * (2.0 / height) - 1], dim=3)
+        return F.grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _network(self, x: Tensor, embedding: Tensor, count: int) -> Tensor:
         x = torch.cat([x, self._coordinates(x)], dim=1).contiguous(memory_format=torch.channels_last)
@@ -177,7 +196,7 @@ class ClipUNet(nn.Module):
         for grow, join, stage in zip(self.grow, self.join, self.up):
             x = join(torch.cat([_unfolded(grow(x)), kept.pop()], dim=1))
             x = stage(x, embedding, count)
-        return self.conv_out(F.silu(normed(x)))
+        return F.silu(normed(x))
 
     def _about_frames(self, ids: Tensor, count: int) -> Tensor:
         """[B, T, SCALARS * (2 * OCTAVES + 1)]: the frame's number, its seconds, how far it has come at this strength

@@ -50,10 +50,11 @@ class Task:
         fps, bucket, grain = row["numbers"].unbind(1)
         with half_precision():
             token = model.picture.read(row["picture"] / 255) * shown[:, None, None]
-            made = model.unet(
+            made, moved = model.unet.with_moves(
                 torch.cat([noisy, still], 2), 0.25 * sigma.log(), token, torch.stack([fps - 1, bucket, grain], 1)
             )
-        return (made.float() - (noise - wide * x0) / size).square().mean()
+        missed = (moved - x0)[shown > 0].square().sum() / x0.numel()
+        return (made.float() - (noise - wide * x0) / size).square().mean() + self.config["moves_weight"] * missed
 
 
 def started(config: dict, start: Path | None) -> Motion:

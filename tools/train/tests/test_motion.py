@@ -18,7 +18,7 @@ from train.motion_latents import ROWS, stored
 from train.motion_package import DECODERS, check_parts, describe, scores_table
 from train.motion_samples import sample_clips
 from train.motion_scores import frechet
-from train.motion_unet import ClipUNet, Motion, start_from_scenes
+from train.motion_unet import REACH, ClipUNet, Motion, start_from_scenes
 from train.motion_unet_training import Task
 from train.package import save_half
 from train.runs import CONFIGS, read_config
@@ -56,6 +56,9 @@ class Oracle:
         size = (sigma * sigma + 1).sqrt()
         noise = (sample[:, :, :4] * size - self.x0) / sigma
         return (noise - sigma * self.x0) / size
+
+    def with_moves(self, *given):
+        return self(*given), self.x0
 
 
 class Denoiser(unittest.TestCase):
@@ -102,6 +105,17 @@ class Denoiser(unittest.TestCase):
         spread = SETTINGS["model"]["unet"]["spread"]
         self.assertLess((made - expected).std().item(), 1.1 * spread)  # and what an uncertain one adds around it
         self.assertLess((made - expected).mean().abs().item(), 0.1)
+
+    def test_moves_carry_the_picture_along(self):
+        model = small_unet()
+        model.moves.weight.zero_()
+        model.moves.bias.copy_(torch.tensor([2.0, -1.0]) / REACH)  # from two to the right and one above
+        sample, timestep, token, ids = inputs()
+        sample[:, :, 4:] = sample[:, :1, 4:]
+        still = 0.9 * sample[:, :, 4:]
+        moved = model.with_moves(sample, timestep, token, ids)[1]
+        torch.testing.assert_close(moved[..., 1:, :-2], still[..., :-1, 2:], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(moved[..., -1], still[..., [0, *range(7)], -1], rtol=1e-4, atol=1e-5)
 
     def test_refuses_sizes_that_do_not_fold(self):
         with self.assertRaisesRegex(ValueError, "multiples of 4"):
