@@ -13,7 +13,7 @@ std::string sampler_name(const std::string& method) {
   static const std::map<std::string, std::string> names{{"ddim", "DDIM"},        {"pndm", "PLMS"},
                                                         {"euler", "Euler"},      {"euler_a", "Euler a"},
                                                         {"dpm++2m", "DPM++ 2M"}, {"dpm++2m_karras", "DPM++ 2M Karras"},
-                                                        {"lcm", "LCM"}};
+                                                        {"unipc", "UniPC"},      {"lcm", "LCM"}};
   const auto entry = names.find(method);
   return entry == names.end() ? method : entry->second;
 }

@@ -16,6 +16,7 @@ std::string sampler_from_class(const std::string& name) {
                                                           {"EulerDiscreteScheduler", "euler"},
                                                           {"EulerAncestralDiscreteScheduler", "euler_a"},
                                                           {"DPMSolverMultistepScheduler", "dpm++2m"},
+                                                          {"UniPCMultistepScheduler", "unipc"},
                                                           {"LCMScheduler", "lcm"}};
   const auto entry = classes.find(name);
   return entry == classes.end() ? name : entry->second;
@@ -51,7 +52,7 @@ void add_sampling_options(CLI::App& command, GenerationArguments& to) {
   command
       .add_option(
           "--sampling-method", to.sampling_method,
-          "Sampler, by its name here (ddim, pndm, euler, euler_a, dpm++2m, dpm++2m_karras, lcm; not every model "
+          "Sampler, by its name here (ddim, pndm, euler, euler_a, dpm++2m, dpm++2m_karras, unipc, lcm; not every model "
           "has all) or as a diffusers class")
       ->type_name("NAME")
       ->group(group);

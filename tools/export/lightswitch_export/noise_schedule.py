@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import torch
 
@@ -13,6 +13,8 @@ SPACINGS = ("leading", "linspace", "trailing")
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 FINAL_SIGMAS = ("zero", "sigma_min")
 TIMESTEP_TYPES = ("discrete", "continuous")
+# Of DPM-Solver and of UniPC (bh1, bh2); each of the two takes the other's words for its own default.
+SOLVER_TYPES = ("midpoint", "heun", "logrho", "bh1", "bh2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,10 @@ class ScheduleConfig:
     sigma_min: float | None = None
     sigma_max: float | None = None
     skip_prk_steps: bool = True
+    solver_order: int = 2
+    solver_type: str = "bh2"
+    predict_x0: bool = True
+    disable_corrector: Sequence[int] = ()
     eta: float = 0.0
 
     def __post_init__(self) -> None:
@@ -49,6 +55,7 @@ class ScheduleConfig:
             ("prediction_type", PREDICTIONS),
             ("final_sigmas_type", FINAL_SIGMAS),
             ("timestep_type", TIMESTEP_TYPES),
+            ("solver_type", SOLVER_TYPES),
         ):
             value = getattr(self, field)
             if value not in known:
@@ -79,8 +86,8 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "use_lu_lambdas": (False, None),
     "use_flow_sigmas": (False, None),
     "use_dynamic_shifting": (False,),
-    "solver_order": (2,),
-    "solver_type": ("midpoint",),
+    "solver_p": (None,),
+    "shift_terminal": (None,),
     "algorithm_type": ("dpmsolver++",),
     "variance_type": (None,),
     "lambda_min_clipped": (-math.inf,),

@@ -23,6 +23,7 @@ CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "euler_a": ("EulerAncestralDiscreteScheduler", {}),
     "dpm++2m": ("DPMSolverMultistepScheduler", {}),
     "dpm++2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "unipc": ("UniPCMultistepScheduler", {}),
     "lcm": ("LCMScheduler", {}),
 }
 # A model is trained for these; a scheduler that ignores one of them samples something else.
@@ -116,7 +117,7 @@ def _difference(scheduler: Any, module: torch.jit.ScriptModule) -> tuple[float, 
     theirs, ours = start * scheduler.init_noise_sigma, start * module.initial_noise_scale(state)
     difference, scale = float((theirs - ours).abs().max()), float(theirs.abs().max())
     their_noise, our_noise = (torch.Generator().manual_seed(1) for _ in range(2))
-    draws = {"generator": their_noise} if type(scheduler).__name__ != "PNDMScheduler" else {}
+    draws = {"generator": their_noise} if "generator" in inspect.signature(scheduler.step).parameters else {}
     for i, timestep in enumerate(scheduler.timesteps):
         their_output = torch.tanh(scheduler.scale_model_input(theirs, timestep))
         theirs = scheduler.step(their_output, timestep, theirs, **draws).prev_sample

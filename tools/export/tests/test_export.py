@@ -195,8 +195,8 @@ class Video(InAFolder):
         self.assert_refused(tiny.stable_video(cross_attention_dim=48), "unet: cross_attention_dim")
 
 
-SIX = {"ddim", "pndm", "euler", "euler_a", "dpm++2m", "dpm++2m_karras"}
-OTHERS = {"sd1": SIX, "sdxl": SIX, "sd2": SIX - {"pndm"}}  # PNDM has no zero terminal SNR
+ALL = {"ddim", "pndm", "euler", "euler_a", "dpm++2m", "dpm++2m_karras", "unipc"}
+OTHERS = {"sd1": ALL, "sdxl": ALL, "sd2": ALL - {"pndm"}}  # PNDM has no zero terminal SNR
 
 
 @NEEDS_DIFFUSERS

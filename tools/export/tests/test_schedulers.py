@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
 import unittest
 
@@ -27,6 +28,11 @@ CLASSES = {
     "dpm++2m": (
         "DPMSolverMultistepScheduler",
         ("use_karras_sigmas", "final_sigmas_type", "lower_order_final", "euler_at_final", "steps_offset"),
+    ),
+    "unipc": (
+        "UniPCMultistepScheduler",
+        "use_karras_sigmas final_sigmas_type lower_order_final steps_offset sigma_min sigma_max "
+        "solver_order solver_type predict_x0 disable_corrector".split(),
     ),
     "lcm": ("LCMScheduler", ("original_inference_steps", "timestep_scaling", "clip_sample", "clip_sample_range")),
 }
@@ -81,17 +87,12 @@ class EqualToDiffusers(unittest.TestCase):
         start = torch.Generator().manual_seed(1)
         x0, noise = torch.randn(2, 2, 4, 4, 6, generator=start)
         sample = noise * scale if strength == 1.0 else sampler.add_noise(x0, noise, timesteps[:1])
-        draws = Feed(7).generator
+        draws = {"generator": Feed(7).generator, "eta": config.eta}
+        draws = {key: draws[key] for key in draws if key in inspect.signature(sampler.step).parameters}
         trail = [sample]
         for timestep in timesteps:
             output = model(sampler.scale_model_input(sample, timestep), timestep)
-            if name == "pndm":
-                result = sampler.step(output, timestep, sample)
-            elif name == "ddim":
-                result = sampler.step(output, timestep, sample, eta=config.eta, generator=draws)
-            elif name == "dpm++2m" or name == "euler" or name == "euler_a" or name == "lcm":
-                result = sampler.step(output, timestep, sample, generator=draws)
-            sample = result.prev_sample
+            sample = sampler.step(output, timestep, sample, **draws).prev_sample
             trail.append(sample)
         return trail, timesteps.float(), scale
 
@@ -134,7 +135,7 @@ class EqualToDiffusers(unittest.TestCase):
             self.compare(name, config, 20)
 
     def test_zero_terminal_snr(self) -> None:
-        for name in ("ddim", "dpm++2m"):
+        for name in ("ddim", "dpm++2m", "unipc"):
             config = ScheduleConfig(
                 rescale_betas_zero_snr=True, prediction_type="v_prediction", timestep_spacing="trailing"
             )
@@ -142,7 +143,7 @@ class EqualToDiffusers(unittest.TestCase):
             self.compare(name, config, 20, 0.5)
 
     def test_karras_and_final_sigma(self) -> None:
-        for name, karras, final in itertools.product(("euler", "dpm++2m"), (False, True), ("zero", "sigma_min")):
+        for name, karras, final in itertools.product(("euler", "dpm++2m", "unipc"), (False, True), ("zero", "sigma_min")):
             for steps in (6, 20):
                 self.compare(name, ScheduleConfig(use_karras_sigmas=karras, final_sigmas_type=final), steps)
 
@@ -152,6 +153,41 @@ class EqualToDiffusers(unittest.TestCase):
         )
         for steps in (1, 8, 25):
             self.compare("euler", config, steps)
+
+    def test_orders_and_forms_of_unipc(self) -> None:
+        for order, solver, on_x0, karras in itertools.product((1, 2, 3), ("bh1", "bh2"), (True, False), (True, False)):
+            options = {"solver_order": order, "solver_type": solver, "predict_x0": on_x0, "use_karras_sigmas": karras}
+            config = ScheduleConfig(**options, final_sigmas_type="sigma_min")
+            for prediction, steps, strength in (("epsilon", 3, 1.0), ("v_prediction", 20, 0.6), ("sample", 8, 1.0)):
+                self.compare("unipc", dataclasses.replace(config, prediction_type=prediction), steps, strength)
+        for order in (1, 3):
+            for steps in (2, 10, 50):
+                self.compare("unipc", ScheduleConfig(solver_order=order), steps)
+
+    def test_ends_of_unipc(self) -> None:
+        whole = {"lower_order_final": False, "final_sigmas_type": "sigma_min"}
+        for order in (2, 3):
+            self.compare("unipc", ScheduleConfig(**whole, solver_order=order), 10)
+        self.compare("unipc", ScheduleConfig(**whole, use_karras_sigmas=True), 10)
+        self.compare("unipc", ScheduleConfig(use_karras_sigmas=True, sigma_min=0.05, sigma_max=12.0), 10)
+        # Epsilon has no digits left at this schedule's first sigma, near 20,000; timesteps are rounded unlike DPM++ 2M's.
+        cosine = ScheduleConfig(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+        self.compare("unipc", dataclasses.replace(cosine, use_karras_sigmas=True), 10)
+        for strength in (1.0, 0.5):
+            self.compare("unipc", ScheduleConfig(disable_corrector=[0, 1, 6], solver_order=3), 12, strength)
+
+    def test_refuses_of_unipc_what_has_no_end_in_diffusers(self) -> None:
+        karras = {"use_karras_sigmas": True, "final_sigmas_type": "sigma_min", "solver_order": 3}
+        for field, options in (
+            ("solver_type", {"solver_type": "bh1"}),
+            ("predict_x0", {"predict_x0": False}),
+            ("lower_order_final", {"lower_order_final": False}),
+            ("lower_order_final", {"lower_order_final": False, **karras}),
+        ):
+            config = ScheduleConfig(**options)
+            self.assertFalse(self.run_reference("unipc", config, 8, 1.0)[0][-1].isfinite().all())
+            with self.assertRaisesRegex(ValueError, field):
+                scripted("unipc", config)
 
     def test_options_of_single_schedulers(self) -> None:
         self.compare("pndm", ScheduleConfig(set_alpha_to_one=True, steps_offset=0), 12)
@@ -182,7 +218,7 @@ class Contract(unittest.TestCase):
 
     def test_predicted_x0_is_the_clean_picture_for_a_perfect_prediction(self) -> None:
         x0, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
-        for name in ("ddim", "euler", "euler_a", "dpm++2m"):
+        for name in ("ddim", "euler", "euler_a", "dpm++2m", "unipc"):
             sampler = scripted(name, ScheduleConfig())
             state = sampler.init(10, 0.6)
             sample = sampler.add_noise(x0, noise, 0, state)
@@ -201,6 +237,15 @@ class Contract(unittest.TestCase):
             ScheduleConfig.from_diffusers({"thresholding": True})
         with self.assertRaisesRegex(ValueError, "skip_prk_steps"):
             scripted("pndm", ScheduleConfig(skip_prk_steps=False))
+        for name in ("unipc", "dpm++2m"):
+            with self.assertRaisesRegex(ValueError, "solver_order"):
+                scripted(name, ScheduleConfig(solver_order=4))
+        with self.assertRaisesRegex(ValueError, "solver_type"):
+            scripted("dpm++2m", ScheduleConfig(solver_type="heun"))
+        with self.assertRaisesRegex(ValueError, "solver_type"):
+            ScheduleConfig(solver_type="bh3")
+        with self.assertRaisesRegex(ValueError, "solver_p"):
+            ScheduleConfig.from_diffusers({"solver_p": "DDIMScheduler"})
 
     def test_missing_noise_is_an_error(self) -> None:
         for name, config in (("euler_a", ScheduleConfig()), ("lcm", ScheduleConfig()), ("ddim", ScheduleConfig(eta=1.0))):
