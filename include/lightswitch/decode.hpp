@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <lightswitch/decoder.hpp>
 #include <lightswitch/error.hpp>
+#include <lightswitch/routed_decoder.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -54,12 +55,14 @@ struct DecodeOptions {
   OpenWider wider = {};        ///< may be empty
   TrySmaller smaller = {};     ///< may be empty
   TileProgress progress = {};  ///< called on the decoding thread; may be empty
+  RouteObserver routed = {};   ///< told afterwards of each picture, or tile of `tiles`, that a routed decoder made
   std::stop_token stop = {};   ///< checked between layers and tiles
 };
 
 /// Latents to pictures: checks shape and numbers, converts to what the network eats, tiles, maps to [0, 1] and clamps.
 /// @param latents [N, C, h, w] floating point; indices are [N, h, w] int64.
-/// @return [N, 3, h * factor, w * factor] float32 in [0, 1], contiguous. Picture i does not depend on the others.
+/// @return [N, 3, h * factor, w * factor] float32 in [0, 1], contiguous. Picture i does not depend on the others, but
+/// for decoders that route whole pictures: a share of heavy ones is one of this batch.
 /// @throws TensorError (shape, channels, dtype, kind), NumericError (NaN or infinity in or out; the message names the
 /// layer that made the first), UnsupportedError (tiles that this decoder cannot have), OptionError (tiles),
 /// MemoryError, Cancelled.

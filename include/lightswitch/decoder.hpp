@@ -41,6 +41,8 @@ class SharedNorms {
                                   std::stop_token stop = {}) const = 0;
 };
 
+class RoutedDecoding;  // routed_decoder.hpp
+
 /// A network that turns latents into pictures.
 ///
 /// forward() is the network as it was trained: no scaling, no clamping. decode() in decode.hpp is what applications
@@ -74,6 +76,9 @@ class Decoder {
 
   /// Null when the decoder cannot run with statistics measured elsewhere.
   virtual const SharedNorms* shared_norms() const { return nullptr; }
+
+  /// Null when there is one way through the decoder.
+  virtual const RoutedDecoding* routing() const { return nullptr; }
 };
 
 /// A network that turns pictures into latents.

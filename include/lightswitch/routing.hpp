@@ -170,18 +170,19 @@ class LinearGate final : public Gate {
 struct RoutingStats {
   int64_t light = 0, heavy = 0;  ///< samples
   PathCost light_cost, heavy_cost, gate_cost;
-  int64_t warm_up_macs = 0;  ///< in all, for changes to the heavy path
-  double light_ms = 0, heavy_ms = 0, gate_ms = 0;
+  PathCost shared_cost;      ///< of what every sample goes through before the paths part
+  int64_t warm_up_macs = 0;  ///< in all, for paths that meet: warm-ups, what is made both ways, borders computed twice
+  double light_ms = 0, heavy_ms = 0, gate_ms = 0, shared_ms = 0;
 
   int64_t samples() const { return light + heavy; }
   double light_share() const;
-  /// Multiply-adds of all samples, gate and warm-ups included.
+  /// Multiply-adds of all samples: shared part, gate and warm-ups included.
   int64_t macs() const;
-  /// Multiply-adds of a heavy sample over those of a light one with its gate.
+  /// Multiply-adds of a heavy sample over those of a light one with its gate, both with what is shared.
   double reduction_per_sample() const;
   /// Multiply-adds of all samples on the heavy path over what they took.
   double mean_reduction() const;
-  /// Parameters of the heavy path over those of the light one and the gate.
+  /// Parameters of the heavy path over those of the light one and the gate, both with what is shared.
   double parameter_reduction() const;
   /// Parameters that were read at all.
   int64_t parameters_touched() const;

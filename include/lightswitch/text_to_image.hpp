@@ -70,8 +70,9 @@ struct StepProgress {
 struct TextToImageCallbacks {
   std::function<void(const StepProgress&)> step;
   TileProgress tile;
-  OpenWider wider;     ///< see decode.hpp
-  TrySmaller smaller;  ///< see decode.hpp
+  OpenWider wider;       ///< see decode.hpp
+  TrySmaller smaller;    ///< see decode.hpp
+  RouteObserver routed;  ///< see decode.hpp
 };
 
 struct TextToImageResult {

@@ -49,10 +49,8 @@ void require_approximate_tiles(const Decoder& decoder, const TileOptions& tiles)
         {"", "tiles.size", "0 for decoders of family " + family, std::to_string(tiles.size)});
 }
 
-at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
+at::Tensor decode_by_one(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
   const LatentSpec& spec = decoder.spec();
-  require_latents(latents, options.kind, spec);
-  options.tiles.validate();
   const bool tiled = options.tiles.size > 0;
   if (tiled && spec.global_operations) require_approximate_tiles(decoder, options.tiles);
   const auto input = to_network_input(latents, options.kind, spec);
@@ -61,8 +59,12 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
     if (options.stop.stop_requested()) throw Cancelled();
     at::Tensor picture;
     try {
-      picture = shared ? decoder.shared_norms()->forward_with(*shared, part, options.stop)
-                       : decoder.forward(part, options.stop);
+      if (shared && !shared->empty())
+        picture = decoder.shared_norms()->forward_with(*shared, part, options.stop);
+      else if (options.routed && decoder.routing())
+        picture = decoder.routing()->forward_observed(part, options.routed, options.stop);
+      else
+        picture = decoder.forward(part, options.stop);
     } catch (const NumericError& error) {  // found on the way
       throw overflow(decoder, part, error.detail().found, error.detail().field, options.stop);
     }
@@ -93,6 +95,32 @@ at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const 
     if (!tiled && options.progress) options.progress(i + 1, count);
   }
   return count == 1 ? pictures.front() : at::cat(pictures);
+}
+
+/// Where whole pictures are routed: each by the decoder of its path.
+at::Tensor decode_by_path(const RoutedDecoding& routing, const at::Tensor& latents, const DecodeOptions& options) {
+  std::vector<at::Tensor> pictures;
+  const std::vector<PictureRoute> routes = routing.plan(latents, options.kind, false);
+  for (size_t i = 0; i < routes.size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    pictures.push_back(decode_by_one(*routing.path(routes[i].plan[0]), latents.slice(0, index, index + 1), options));
+    if (options.routed) options.routed(routes[i]);
+  }
+  return at::cat(pictures);
+}
+
+at::Tensor decode_once(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {
+  require_latents(latents, options.kind, decoder.spec());
+  options.tiles.validate();
+  const RoutedDecoding* routing = decoder.routing();
+  if (!routing) return decode_by_one(decoder, latents, options);
+  std::vector<PictureRoute> routes;  // told when all went well: what failed is decoded again, with routes of its own
+  DecodeOptions noting = options;
+  if (options.routed) noting.routed = [&](const PictureRoute& route) { routes.push_back(route); };
+  at::Tensor pictures =
+      routing->path(Path::light) ? decode_by_path(*routing, latents, noting) : decode_by_one(decoder, latents, noting);
+  for (const PictureRoute& route : routes) options.routed(route);
+  return pictures;
 }
 
 at::Tensor decode_in_some_dtype(const Decoder& decoder, const at::Tensor& latents, const DecodeOptions& options) {

@@ -13,7 +13,7 @@ Network<Interface>::Network(const NetworkRequest& request) : device_(request.dev
 }
 
 template <typename Interface>
-at::Tensor Network<Interface>::compute(Run run, const at::Tensor& given) const {
+at::Tensor Network<Interface>::compute(Run run, const at::Tensor& given, const Pass& way) const {
   const c10::NoGradGuard no_grad;
   const at::Tensor input = prepare(run, given);
   if constexpr (std::is_same_v<Interface, Decoder>) {
@@ -21,7 +21,17 @@ at::Tensor Network<Interface>::compute(Run run, const at::Tensor& given) const {
   } else {
     require_input(input, "pictures", 3, spec_.factor);
   }
-  return leave(run, pass(run, enter(run, input, scalar_type(info_.dtype), device_)));
+  return leave(run, way(run, enter(run, input, scalar_type(info_.dtype), device_)));
+}
+
+template <typename Interface>
+at::Tensor Network<Interface>::compute(Run run, const at::Tensor& input) const {
+  return compute(std::move(run), input, [this](Run& same, const at::Tensor& x) { return pass(same, x); });
+}
+
+template <typename Interface>
+at::Tensor Network<Interface>::forward_by(const Pass& way, const at::Tensor& input, std::stop_token stop) const {
+  return compute(Run::compute(std::move(stop)), input, way);
 }
 
 template <typename Interface>

@@ -2,6 +2,7 @@
 
 #include <lightswitch/decoder.hpp>
 
+#include <functional>
 #include <optional>
 
 #include "nn/layers.hpp"
@@ -30,6 +31,10 @@ class Network : public Interface, private SharedNorms {
   /// @param x in the layers' form, or a meta tensor of that shape when the run only counts.
   virtual at::Tensor pass(Run& run, const at::Tensor& x) const = 0;
 
+  using Pass = std::function<at::Tensor(Run& run, const at::Tensor& x)>;
+  /// forward() with another pass, one that tells what it does.
+  at::Tensor forward_by(const Pass& way, const at::Tensor& input, std::stop_token stop) const;
+
   LatentSpec spec_;
   NetworkInfo info_;
 
@@ -38,6 +43,7 @@ class Network : public Interface, private SharedNorms {
   at::Tensor forward_with(const NormStatistics& statistics, const at::Tensor& input, std::stop_token stop) const final;
   Run count(int64_t height, int64_t width) const;
   at::Tensor compute(Run run, const at::Tensor& input) const;
+  at::Tensor compute(Run run, const at::Tensor& input, const Pass& way) const;
 
   c10::Device device_;
 };

@@ -143,6 +143,7 @@ void TextToImage::decode(TextToImageResult& result, const TextToImageOptions& op
                                        .wider = callbacks.wider,
                                        .smaller = callbacks.smaller,
                                        .progress = callbacks.tile,
+                                       .routed = callbacks.routed,
                                        .stop = stop});
   result.timings.add("decode", watch.ms());
   result.timings.peak_bytes = peak_resident_bytes();

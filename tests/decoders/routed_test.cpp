@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <lightswitch/error.hpp>
+#include <lightswitch/routed_decoder.hpp>
+
+#include <cmath>
 
 #include "routed/tiles.hpp"
 #include "support/errors.hpp"
@@ -110,6 +113,83 @@ TEST(Routed, CountsWhatItsShareCosts) {
   }
   EXPECT_GT(heavy, light);
   EXPECT_EQ(stored({{"threshold", "0"}})->macs(8, 8), heavy);  // it may choose them all
+}
+
+std::vector<PictureRoute> routes_of(const Decoder& decoder, const at::Tensor& latents, at::Tensor* picture = nullptr) {
+  std::vector<PictureRoute> routes;
+  const at::Tensor made =
+      decoder.routing()->forward_observed(latents, [&](const PictureRoute& route) { routes.push_back(route); });
+  if (picture) *picture = made;
+  return routes;
+}
+
+TEST(Routed, TellsHowEachPictureWasRouted) {
+  const auto decoder = stored({{"heavy-share", "0.4"}});
+  const at::Tensor latents = random_tensor({2, 5, 7, 9});  // tiles at the right and the bottom are partial
+  at::Tensor picture;
+  const auto routes = routes_of(*decoder, latents, &picture);
+  EXPECT_TRUE(close(picture, decoder->forward(latents), 0));
+  ASSERT_EQ(routes.size(), 2u);
+  EXPECT_FALSE(routes[0].plan == routes[1].plan);
+  for (const PictureRoute& route : routes) {
+    EXPECT_EQ(route.rows, 4);
+    EXPECT_EQ(route.columns, 5);
+    EXPECT_EQ(route.tile, 16);
+    EXPECT_EQ(route.plan, plan_by_share(route.scores, 0.4));
+    EXPECT_EQ(route.plan.count(Path::heavy), 8);
+    EXPECT_EQ(route.stats.heavy, 8);
+    EXPECT_EQ(route.stats.light, 12);
+    EXPECT_GT(route.stats.warm_up_macs, 0);  // halos, and tiles made both ways
+    EXPECT_GT(route.stats.mean_reduction(), 1);
+  }
+}
+
+TEST(Routed, StatisticsOfTheEndsAreWhatTheDecoderCounts) {
+  for (const char* share : {"0", "1"}) {
+    const auto decoder = stored({{"heavy-share", share}});
+    const auto stats = routes_of(*decoder, random_tensor({1, 5, 8, 8}))[0].stats;
+    EXPECT_EQ(stats.macs(), decoder->macs(8, 8));
+    EXPECT_LT(stats.warm_up_macs, stats.samples() * 4);  // rounding alone
+    EXPECT_EQ(stats.shared_cost.parameters + stats.light_cost.parameters + stats.heavy_cost.parameters +
+                  stats.gate_cost.parameters,
+              decoder->info().parameters);
+  }
+}
+
+/// At most what macs() plans for: there every heavy tile may have to be made both ways.
+TEST(Routed, StatisticsStayBelowWhatTheDecoderCounts) {
+  const auto decoder = stored({{"heavy-share", "0.5"}});
+  const auto stats = routes_of(*decoder, random_tensor({1, 5, 8, 8}))[0].stats;
+  EXPECT_LE(stats.macs(), decoder->macs(8, 8));
+  EXPECT_GT(stats.macs(), decoder->macs(8, 8) / 2);
+}
+
+TEST(Routed, AnotherShareIsAnotherDecoder) {
+  const at::Tensor latents = random_tensor({1, 5, 6, 8});
+  const auto decoder = stored({{"threshold", "0"}});
+  const at::Tensor before = decoder->forward(latents);
+  const auto other = decoder->routing()->with_heavy_share(0.25);
+  EXPECT_TRUE(close(other->forward(latents), stored({{"heavy-share", "0.25"}})->forward(latents), 0));
+  EXPECT_TRUE(contains(other->info().configuration, "25 % heavy"));
+  EXPECT_TRUE(close(decoder->forward(latents), before, 0));
+  expect_error<OptionError>([&] { decoder->routing()->with_heavy_share(1.5); });
+}
+
+TEST(Routed, DecodesNothingWithABudgetThatIsNotSettled) {
+  const auto decoder = stored({{"budget-ms", "5"}});
+  EXPECT_EQ(decoder->routing()->budget_ms(), 5);
+  EXPECT_EQ(expect_error<OptionError>([&] { decoder->forward(random_tensor({1, 5, 6, 8})); }).detail().field,
+            "budget-ms");
+  EXPECT_TRUE(decoder->routing()->with_heavy_share(0)->forward(random_tensor({1, 5, 6, 8})).defined());
+}
+
+TEST(Routed, RefusesScoresThatAreNoNumbers) {
+  auto tensors = testing::tensors_of(*stored_case("routed").request.weights);
+  tensors["gate.out.bias"] = at::full({1}, std::nan(""));
+  auto request = testing::with_tensors(stored_case("routed").request, tensors);
+  request.dtype = DType::fp32;
+  const auto decoder = routed::family().make_decoder(request);
+  expect_error<NumericError>([&] { decoder->forward(random_tensor({1, 5, 6, 8})); });
 }
 
 TEST(Routed, RefusesImpossibleRules) {

@@ -19,6 +19,7 @@
 #include "cli/model_lookup.hpp"
 #include "cli/output_names.hpp"
 #include "cli/report.hpp"
+#include "cli/routing_report.hpp"
 #include "cli/subcommands.hpp"
 #include "core/stopwatch.hpp"
 
@@ -92,19 +93,6 @@ Json describe(const audio::StreamInfo& info) {
   if (info.samples) facts["samples"] = *info.samples;
   if (info.source_samples) facts["source_samples"] = *info.source_samples;
   return facts;
-}
-
-Json describe(const RoutingStats& routing) {
-  return {{"frames", routing.samples()},
-          {"light_share", routing.light_share()},
-          {"heavy_macs_per_frame", routing.heavy_cost.macs},
-          {"light_macs_per_frame", routing.light_cost.macs},
-          {"gate_macs_per_frame", routing.gate_cost.macs},
-          {"switching_macs", routing.warm_up_macs},
-          {"macs", routing.macs()},
-          {"reduction_per_frame", routing.reduction_per_sample()},
-          {"mean_reduction", routing.mean_reduction()},
-          {"parameter_reduction", routing.parameter_reduction()}};
 }
 
 /// What both directions end with.
@@ -221,7 +209,7 @@ void decode(const CodecArguments& arguments, Session& session) {
   const auto report =
       audio::decode_sound(arguments.input, arguments.output, model, options, callbacks_of(session, "decode"));
   tell("codec decode", report, arguments, watch.ms(),
-       {{"routing", describe(report.routing)}, {"lost_frames", report.lost_frames}}, session);
+       {{"routing", describe(report.routing, "frame")}, {"lost_frames", report.lost_frames}}, session);
 }
 
 void info(const CodecArguments& arguments, Session& session) {

@@ -13,6 +13,7 @@
 #include "cli/network_lookup.hpp"
 #include "cli/picture_input.hpp"
 #include "cli/report.hpp"
+#include "cli/routing_report.hpp"
 #include "core/peak_memory.hpp"
 #include "core/stopwatch.hpp"
 
@@ -78,7 +79,9 @@ class ComparePictures {
  private:
   void decode_all(const std::string& text, const std::vector<Item>& items) {
     std::string spec = text;
-    const auto decoder = networks_.decoder(spec);
+    auto decoder = networks_.decoder(spec);
+    const at::Tensor& first = items.front().latents.latents;
+    settle(decoder, first.size(-2), first.size(-1), spec, session_);
     ComparedDecoder result;
     result.spec = spec;
     result.info = decoder->info();

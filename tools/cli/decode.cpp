@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/decode_job.hpp"
+#include "cli/routing_report.hpp"
 #include "cli/subcommands.hpp"
 
 namespace lightswitch::cli {
@@ -54,6 +55,7 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
       ->group("Output");
   command->add_flag("--disable-image-metadata", to->disable_image_metadata, "Do not write into the PNG what made it")
       ->group("Output");
+  add_route_map_option(*command, to->route_map);
   add_common_options(*command, common, true);
   command->footer(
       "Examples:\n"

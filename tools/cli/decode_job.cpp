@@ -36,6 +36,7 @@ void check(const DecodeArguments& arguments) {
   if (arguments.fps && !(*arguments.fps > 0 && *arguments.fps <= 1000))
     throw UsageError("out of range", {"", "--fps", "above 0, at most 1000", std::to_string(*arguments.fps)});
   check_frame_target(arguments.output);
+  if (!arguments.route_map.empty()) check_frame_target(arguments.route_map);
 }
 
 class DecodeJob {
@@ -56,11 +57,15 @@ class DecodeJob {
       else
         decode_pictures();
       target_->finish();
+      if (map_) map_->finish();
     } catch (...) {
       if (target_) target_->abandon();
+      if (map_) map_->abandon();
       throw;
     }
     report_.outputs = target_->outputs();
+    if (map_) report_.outputs.insert(report_.outputs.end(), map_->outputs().begin(), map_->outputs().end());
+    if (report_.routing) session_.note(summarise(*report_.routing));
     report_.timings.add("encode_file", written_ms_);
     report_.timings.peak_bytes = peak_resident_bytes();
     write_json(to_json(report_, session_.common()), session_);
@@ -98,9 +103,11 @@ class DecodeJob {
 
   /// One after the other, so that no more than one has to fit into memory.
   void decode_pictures() {
-    auto decoder = networks_.decoder(report_.network);
-    report_.info = decoder->info();
+    decoder_ = networks_.decoder(report_.network);
     at::Tensor latents = file_.latents;
+    report_.budget = settle(decoder_, latents.size(-2), latents.size(-1), report_.network, session_);
+    report_.info = decoder_->info();
+    plan(latents);
     if (latents.dim() == 5) {
       session_.note("this decoder knows pictures: every frame is decoded alone");
       report_.clips = {latents.size(0), latents.size(2), 1, false};
@@ -108,29 +115,34 @@ class DecodeJob {
     }
     DecodeOptions options;
     options.kind = file_.kind;
-    tell_tiles(report_, arguments_.tiling.fitted(*decoder, latents.size(-2), latents.size(-1)), decoder->spec(),
+    tell_tiles(report_, arguments_.tiling.fitted(*decoder_, latents.size(-2), latents.size(-1)), decoder_->spec(),
                session_);
-    loaded(decoder->spec());
+    loaded(decoder_->spec());
     const OpenWider reopen = networks_.in_fp32(report_.network, report_.info);
     if (!arguments_.strict_dtype)  // one picture that overflows is enough: the others take the wider decoder at once
       options.wider = [&](const NumericError& error) {
         auto wider = reopen(error);
-        if (wider) decoder = wider;
-        return wider;
+        if (wider) decoder_ = wider;
+        return wider ? decoder_of(picture_) : nullptr;
       };
-    options.smaller = in_smaller_tiles(report_, decoder->spec(), session_);
+    options.smaller = in_smaller_tiles(report_, decoder_->spec(), session_);
+    options.routed = [this](const PictureRoute& route) { took(route); };
     options.stop = session_.stop();
     const int64_t count = latents.size(0);
     open_target(count);
+    open_map(count);
     for (int64_t repeat = 0; repeat < arguments_.repeat; ++repeat) {
       double ms = 0;
+      report_.routing.reset();
       for (int64_t i = 0; i < count; ++i) {
         options.progress = [&](int64_t done, int64_t total) {
           session_.progress().update("decode", i * total + done, count * total);
         };
         options.tiles = report_.tiles;
+        picture_ = i;
+        if (!routes_.empty()) took(routes_[i]);
         const Stopwatch watch;
-        const at::Tensor picture = decode(*std::shared_ptr(decoder), latents.slice(0, i, i + 1), options);
+        const at::Tensor picture = decode(*decoder_of(i), latents.slice(0, i, i + 1), options);
         ms += watch.ms();
         if (repeat + 1 == arguments_.repeat) write(picture);
       }
@@ -138,10 +150,38 @@ class DecodeJob {
     }
   }
 
+  /// Where whole pictures are routed, all of them have to be known for it; the frames of each clip follow each other.
+  void plan(const at::Tensor& latents) {
+    const RoutedDecoding* routing = decoder_->routing();
+    if (!routing || !routing->path(Path::light)) return;
+    if (latents.dim() < 5) {
+      routes_ = routing->plan(latents, file_.kind, false);
+      return;
+    }
+    for (const at::Tensor& clip : latents.unbind()) {
+      const auto routes = routing->plan(clip.transpose(0, 1), file_.kind, true);
+      routes_.insert(routes_.end(), routes.begin(), routes.end());
+    }
+  }
+
+  /// Shared, since an overflow puts another decoder in its place.
+  std::shared_ptr<const Decoder> decoder_of(int64_t picture) const {
+    if (routes_.empty()) return decoder_;
+    return {decoder_, decoder_->routing()->path(routes_[picture].plan[0])};
+  }
+
+  void took(const PictureRoute& route) {
+    route_ = route;
+    if (!report_.routing) report_.routing.emplace();
+    report_.routing->add(route);
+  }
+
   void decode_clips() {
     if (arguments_.tiling.any())
       throw UnsupportedError("the frames of clips are decoded whole; --decode-chunk bounds the memory that they take",
                              {arguments_.latents, "tiles", "pictures [N, C, h, w]", c10::str(file_.latents.sizes())});
+    if (!arguments_.route_map.empty())
+      throw UnsupportedError("decoders of clips are not routed", {arguments_.latents, "--route-map", "none", ""});
     const auto decoder = networks_.temporal_decoder(report_.network);
     report_.info = decoder->info();
     const int64_t clips = file_.latents.size(0), latents = file_.latents.size(2), frames = decoder->frames(latents);
@@ -181,7 +221,7 @@ class DecodeJob {
     nlohmann::ordered_json json = to_json(report_, session_.common());
     json.erase("outputs");
     if (!with_times)
-      for (const char* time : {"stages", "decode_share", "peak_bytes"}) json.erase(time);
+      for (const char* time : {"stages", "decode_share", "peak_bytes", "routing"}) json.erase(time);
     if (!file_.prompt.empty()) json["prompt"] = file_.prompt;
     if (!file_.model.empty()) json["model"] = file_.model;
     return {{"lightswitch", dump_json(json)}};
@@ -193,6 +233,12 @@ class DecodeJob {
     target_ = open_frame_target(request, session_);
   }
 
+  void open_map(int64_t frames) {
+    if (arguments_.route_map.empty()) return;
+    require_route(*decoder_, report_.tiles);
+    map_ = open_frame_target({arguments_.route_map, frames, [this] { return frame_rate(); }, {}}, session_);
+  }
+
   double frame_rate() const {
     if (arguments_.fps) return *arguments_.fps;
     if (file_.fps) return *file_.fps;
@@ -202,6 +248,7 @@ class DecodeJob {
   void write(const at::Tensor& padded) {
     const Stopwatch watch;
     target_->write(without_padding(padded, file_));
+    if (map_) map_->write(without_padding(draw_route(padded[0], route_).unsqueeze(0), file_));
     written_ms_ += watch.ms();
   }
 
@@ -210,7 +257,11 @@ class DecodeJob {
   NetworkLookup networks_;
   Stopwatch load_watch_;
   LatentFile file_;
-  std::unique_ptr<FrameTarget> target_;
+  std::shared_ptr<const Decoder> decoder_;  ///< of pictures
+  std::vector<PictureRoute> routes_;        ///< of all pictures, where they are routed whole
+  int64_t picture_ = 0;                     ///< in the works
+  PictureRoute route_;                      ///< that the last picture took
+  std::unique_ptr<FrameTarget> target_, map_;
   RunReport report_;
   double written_ms_ = 0;
 };

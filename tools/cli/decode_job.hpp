@@ -20,6 +20,7 @@ struct DecodeArguments {
   std::optional<double> fps;     ///< of a video file; the latents' own otherwise
   bool strict_dtype = false;
   bool disable_image_metadata = false;
+  std::string route_map;  ///< where pictures go with their route drawn over them; empty for nowhere
   std::string output;
 };
 

@@ -5,6 +5,7 @@
 
 #include "cli/generation_options.hpp"
 #include "cli/image_job.hpp"
+#include "cli/routing_report.hpp"
 #include "cli/subcommands.hpp"
 
 namespace lightswitch::cli {
@@ -68,6 +69,7 @@ void add_output_options(CLI::App& command, ImageArguments& to) {
       ->type_name("FILE")
       ->required()
       ->group(group);
+  add_route_map_option(command, to.route_map);
   command.add_option("--save-latents", to.save_latents, "Also write the latents, for `lightswitch decode`")
       ->type_name("FILE")
       ->group(group);

@@ -36,6 +36,7 @@ void check_arguments(const ImageArguments& arguments) {
   if (!arguments.decoder.empty()) parse_spec(arguments.decoder);
   check_picture_target(arguments.output);
   if (arguments.preview != "none") check_picture_target(arguments.preview_path);
+  if (!arguments.route_map.empty()) check_picture_target(arguments.route_map);
   if (!arguments.save_latents.empty()) check_folder_of(arguments.save_latents);
 }
 
@@ -51,6 +52,7 @@ class ImageJob {
     const std::filesystem::path latents = keep_latents(result.latents);
     try {
       pipeline_->decode(result, options_, callbacks_, session_.stop());
+      tell_routes();
       add_timings(result.timings);
       write_pictures(result.images);
     } catch (...) {
@@ -89,11 +91,15 @@ class ImageJob {
       preview_ = std::make_unique<Preview>(networks_.decoder(spec), arguments_.preview_interval,
                                            output_names(arguments_.preview_path, 1).front());
     }
-    report_.info = parts.decoder->info();
     const int64_t factor = parts.decoder->spec().factor;
+    report_.budget =
+        settle(parts.decoder, options_.height / factor, options_.width / factor, report_.network, session_);
+    report_.info = parts.decoder->info();
     options_.tiles = arguments_.tiling.fitted(*parts.decoder, options_.height / factor, options_.width / factor);
     tell_tiles(report_, options_.tiles, parts.decoder->spec(), session_);
+    if (!arguments_.route_map.empty()) require_route(*parts.decoder, options_.tiles);
     if (!arguments_.strict_dtype) callbacks_.wider = networks_.in_fp32(report_.network, report_.info);
+    callbacks_.routed = [this](const PictureRoute& route) { routes_.push_back(route); };
     callbacks_.smaller = in_smaller_tiles(report_, parts.decoder->spec(), session_);
     pipeline_ = std::make_unique<TextToImage>(std::move(parts));
     report_.timings.add("load", watch.ms());
@@ -127,6 +133,13 @@ class ImageJob {
     return file;
   }
 
+  void tell_routes() {
+    if (routes_.empty()) return;
+    report_.routing.emplace();
+    for (const PictureRoute& route : routes_) report_.routing->add(route);
+    session_.note(summarise(*report_.routing));
+  }
+
   /// Previews run inside the denoising loop; what they cost is told apart.
   void add_timings(const Timings& measured) {
     const double preview_ms = preview_ ? preview_->ms() : 0;
@@ -152,7 +165,16 @@ class ImageJob {
       report_.outputs.push_back(names[i].string());
       session_.note("wrote " + names[i].string());
     }
+    if (!arguments_.route_map.empty()) write_maps(pictures);
     report_.timings.add("encode_file", watch.ms());
+  }
+
+  void write_maps(const at::Tensor& pictures) {
+    const auto names = output_names(arguments_.route_map, pictures.size(0));
+    for (size_t i = 0; i < names.size(); ++i) {
+      write_image(names[i], draw_route(pictures[static_cast<int64_t>(i)], routes_.at(i)), {});
+      report_.outputs.push_back(names[i].string());
+    }
   }
 
   const ImageArguments& arguments_;
@@ -163,6 +185,7 @@ class ImageJob {
   std::unique_ptr<TextToImage> pipeline_;
   std::unique_ptr<Preview> preview_;
   RunReport report_;
+  std::vector<PictureRoute> routes_;
 };
 
 }  // namespace

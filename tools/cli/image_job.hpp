@@ -21,6 +21,7 @@ struct ImageArguments : GenerationArguments {
   int64_t preview_interval = 1;
   std::string preview_path = "preview.png";
   std::string save_latents;
+  std::string route_map;
   std::string output;
 };
 

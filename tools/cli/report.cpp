@@ -73,6 +73,8 @@ Json to_json(const RunReport& report, const CommonOptions& common) {
                      {"frames", report.clips->frames},
                      {"chunk", report.clips->chunk},
                      {"depends_on_chunks", report.clips->depends_on_chunks}};
+  if (report.budget) json["budget"] = to_json(*report.budget);
+  if (report.routing) json["routing"] = to_json(*report.routing);
   json["stages"] = stages_of(report.timings);
   json["decode_share"] = report.timings.decode_share();
   json["peak_bytes"] = report.timings.peak_bytes;

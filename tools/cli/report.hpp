@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/routing_report.hpp"
 #include "cli/session.hpp"
 
 namespace lightswitch::cli {
@@ -31,6 +32,8 @@ struct RunReport {
   TileOptions tiles;     ///< size 0: the picture was decoded whole
   bool exact = true;     ///< false where tiles are approximate
   std::optional<ClipReport> clips;
+  std::optional<RoutingReport> routing;  ///< of the last decode, where it was repeated
+  std::optional<SettledBudget> budget;
   Timings timings;
   std::vector<std::string> outputs;
 };

@@ -1,0 +1,103 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/latent_file.hpp>
+#include <lightswitch/media/image_io.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command_run.hpp"
+#include "cli/small_package.hpp"
+#include "support/errors.hpp"
+#include "support/reference_case.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/tensors.hpp"
+#include "support/weights.hpp"
+
+/// Routed decoders on the command line.
+namespace lightswitch {
+namespace {
+
+using testing::close;
+using testing::CommandRun;
+using testing::contains;
+using testing::run_command;
+
+class RoutedCommand : public ::testing::Test {
+ protected:
+  RoutedCommand() {
+    save_safetensors(folder_ / "routed.safetensors",
+                     testing::tensors_of(*testing::stored_case("routed").request.weights));
+    LatentFile content;
+    content.kind = LatentKind::raw;
+    content.latents = testing::random_tensor({2, 5, 8, 8}, 9);
+    content.scaling_factor = 1.0;
+    write_latents(folder_ / "z.safetensors", content);
+  }
+  std::string at(const std::string& name) const { return (folder_ / name).string(); }
+  CommandRun decode(const std::string& options, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all{"decode",    at("z.safetensors"),
+                                 "--decoder", at("routed.safetensors") + ",tile=2,dtype=fp32" + options,
+                                 "-o",        at("a-%d.png")};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_command(all);
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(RoutedCommand, TellsWhatWasRouted) {
+  const CommandRun run = decode(",heavy-share=0.25", {"--json", "-"});
+  const auto routing = testing::json_of(run)["routing"];
+  EXPECT_EQ(routing["pictures"], 2);
+  EXPECT_EQ(routing["tiles"], 32);
+  EXPECT_EQ(routing["light_share"], 0.75);
+  EXPECT_EQ(routing["tile_pixels"], 16);
+  EXPECT_GT(routing["mean_reduction"], 1);
+  EXPECT_GT(routing["reduction_per_tile"], routing["mean_reduction"]);
+  EXPECT_GT(routing["ms"]["heavy"], 0);
+  EXPECT_TRUE(contains(run.err, "8 of 32 tiles heavy"));
+}
+
+TEST_F(RoutedCommand, CountsTheLastOfSeveralDecodes) {
+  EXPECT_EQ(testing::json_of(decode(",heavy-share=0.25", {"--repeat", "3", "--json", "-"}))["routing"]["tiles"], 32);
+}
+
+TEST_F(RoutedCommand, DrawsTheRouteOverThePicture) {
+  ASSERT_EQ(decode(",heavy-share=0.25", {"--route-map", at("map-%d.png")}).code, 0);
+  for (const char* number : {"0", "1"}) {
+    const at::Tensor picture = read_image(folder_ / (std::string("a-") + number + ".png"));
+    const at::Tensor map = read_image(folder_ / (std::string("map-") + number + ".png"));
+    EXPECT_NEAR((picture == map).all(0).to(at::kFloat).mean().item<double>(), 0.25, 0.02);
+  }
+}
+
+TEST_F(RoutedCommand, ABudgetBecomesAShareThatIsRecorded) {
+  const CommandRun run = decode(",budget-ms=100000", {"--json", "-"});
+  const auto json = testing::json_of(run);
+  EXPECT_EQ(json["budget"]["heavy_share"], 1.0);
+  EXPECT_TRUE(contains(json["decoder"]["name"], ",heavy-share=1.0"));
+  EXPECT_FALSE(contains(json["decoder"]["name"], "budget-ms"));
+  EXPECT_TRUE(contains(run.err, "a budget of 100000 ms"));
+  const CommandRun tight = decode(",budget-ms=0.000001");
+  EXPECT_EQ(tight.code, 1);
+  EXPECT_TRUE(contains(tight.err, "budget-ms"));
+}
+
+TEST_F(RoutedCommand, RefusesToDrawWhatIsNotRouted) {
+  save_safetensors(folder_ / "tae.safetensors", testing::tiny_autoencoder(1));
+  LatentFile content;
+  content.latents = testing::random_tensor({1, 4, 8, 8}, 9);
+  content.scaling_factor = 1.0;
+  write_latents(folder_ / "four.safetensors", content);
+  const CommandRun run = run_command({"decode", at("four.safetensors"), "--decoder", at("tae.safetensors"),
+                                      "--route-map", at("map.png"), "-o", at("b.png")});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(contains(run.err, "--route-map"));
+  const CommandRun pieces = decode("", {"--route-map", at("map.png"), "--vae-tiling", "--vae-tile-size", "4"});
+  EXPECT_EQ(pieces.code, 1);
+  EXPECT_TRUE(contains(pieces.err, "piece by piece"));
+  EXPECT_EQ(decode("", {"--vae-tiling", "--vae-tile-size", "4"}).code, 0);
+}
+
+}  // namespace
+}  // namespace lightswitch

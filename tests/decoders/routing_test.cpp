@@ -1,0 +1,149 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <lightswitch/decode.hpp>
+#include <lightswitch/error.hpp>
+#include <lightswitch/seams.hpp>
+
+#include "support/errors.hpp"
+#include "support/reference_case.hpp"
+#include "support/tensors.hpp"
+
+/// Routed decoders behind decode(): what observers are told, budgets, seams.
+namespace lightswitch {
+namespace {
+
+using testing::close;
+using testing::expect_error;
+using testing::random_tensor;
+
+std::shared_ptr<const Decoder> routed(Config config) {
+  NetworkRequest request = testing::stored_case("routed").request;
+  request.config = std::move(config);
+  request.config["tile"] = "2";
+  request.dtype = DType::fp32;
+  const DecoderRegistry registry(builtin_decoder_families());
+  return registry.make_decoder(registry.family("routed"), request);
+}
+
+std::vector<PictureRoute> routes(const Decoder& decoder, const at::Tensor& latents, DecodeOptions options = {}) {
+  std::vector<PictureRoute> found;
+  options.routed = [&](const PictureRoute& route) { found.push_back(route); };
+  decode(decoder, latents, options);
+  return found;
+}
+
+TEST(RoutedDecode, TellsOfEveryPicture) {
+  const auto decoder = routed({{"heavy-share", "0.25"}});
+  const at::Tensor latents = random_tensor({3, 5, 8, 8});
+  const auto found = routes(*decoder, latents);
+  ASSERT_EQ(found.size(), 3u);
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(found[i].plan.count(Path::heavy), 4);
+    EXPECT_EQ(found[i].plan, routes(*decoder, latents.slice(0, i, i + 1))[0].plan);
+  }
+}
+
+TEST(RoutedDecode, IsTheSameWhetherObservedOrNot) {
+  const auto decoder = routed({{"heavy-share", "0.5"}});
+  const at::Tensor latents = random_tensor({2, 5, 8, 8});
+  DecodeOptions options;
+  options.routed = [](const PictureRoute&) {};
+  EXPECT_TRUE(close(decode(*decoder, latents, options), decode(*decoder, latents), 0));
+}
+
+TEST(RoutedDecode, TellsOfEveryTileOfAPictureInPieces) {
+  DecodeOptions options;
+  options.tiles = {.size = 4, .overlap = 0};
+  EXPECT_EQ(routes(*routed({{"heavy-share", "0.25"}}), random_tensor({1, 5, 8, 8}), options).size(), 4u);
+  EXPECT_EQ(routes(*routed({{"threshold", "0"}}), random_tensor({1, 5, 8, 8}), options).size(), 4u);
+  options.tiles.only_exact = true;  // no rule makes the same tiles of a piece as of the whole
+  expect_error<UnsupportedError>([&] { routes(*routed({{"threshold", "0"}}), random_tensor({1, 5, 8, 8}), options); });
+}
+
+/// Nothing is told of a picture whose numbers overflowed: it is decoded again.
+TEST(RoutedDecode, TellsOfWhatWasUsed) {
+  NetworkRequest request = testing::stored_case("routed").request;
+  request.config = {{"tile", "2"}};
+  request.dtype = DType::fp16;
+  const DecoderRegistry registry(builtin_decoder_families());
+  const std::shared_ptr<const Decoder> narrow = registry.make_decoder(registry.family("routed"), request);
+  DecodeOptions options;
+  int64_t told = 0;
+  bool widened = false;
+  options.routed = [&](const PictureRoute&) { ++told; };
+  options.wider = [&](const NumericError&) {
+    widened = true;
+    return routed({});
+  };
+  const at::Tensor latents = random_tensor({1, 5, 8, 8}) * 2e5;
+  try {
+    decode(*narrow, latents, options);
+  } catch (const NumericError&) {  // scores beyond what a gate may say
+    GTEST_SKIP() << "these latents are too large for the gate in fp32 as well";
+  }
+  EXPECT_TRUE(widened);
+  EXPECT_EQ(told, 1);
+}
+
+TEST(Budget, BecomesTheLargestShareThatKeepsIt) {
+  const SettledBudget all = settle_budget(*routed({{"budget-ms", "100000"}}), 16, 16);
+  EXPECT_EQ(all.heavy_share, 1);
+  EXPECT_GT(all.heavy_ms, 0);
+  const at::Tensor latents = random_tensor({1, 5, 16, 16});
+  EXPECT_TRUE(close(decode(*all.decoder, latents), decode(*routed({{"heavy-share", "1"}}), latents), 0));
+  EXPECT_FALSE(all.decoder->routing()->budget_ms());
+}
+
+TEST(Budget, IsRefusedWhereAllLightExceedsIt) {
+  const auto error = expect_error<OptionError>([] { settle_budget(*routed({{"budget-ms", "1e-6"}}), 8, 8); });
+  EXPECT_EQ(error.detail().field, "budget-ms");
+  expect_error<UnsupportedError>([] { settle_budget(*routed({{"heavy-share", "0.5"}}), 8, 8); });
+}
+
+/// Between the ends time itself decides; whatever it finds is a share, and what it said it took kept the budget.
+TEST(Budget, IsKeptByWhatWasMeasured) {
+  const SettledBudget ends = settle_budget(*routed({{"budget-ms", "100000"}}), 32, 32);
+  const double middle = (ends.light_ms + ends.heavy_ms) / 2;
+  try {
+    const SettledBudget settled = settle_budget(*routed({{"budget-ms", std::to_string(middle)}}), 32, 32);
+    EXPECT_LE(settled.ms, middle);
+    EXPECT_GE(settled.heavy_share, 0);
+    EXPECT_LE(settled.heavy_share, 1);
+  } catch (const OptionError&) {
+    GTEST_SKIP() << "the machine became slower in between";
+  }
+}
+
+TEST(Budget, HasToBeSettledBeforeAnythingIsDecoded) {
+  const auto error =
+      expect_error<OptionError>([] { decode(*routed({{"budget-ms", "5"}}), random_tensor({1, 5, 8, 8})); });
+  EXPECT_EQ(error.detail().field, "budget-ms");
+}
+
+/// Random weights make branches that differ everywhere: put side by side their tiles can be seen, blended they cannot.
+TEST(RoutedDecode, LeavesNoSeams) {
+  const at::Tensor latents = random_tensor({1, 5, 24, 24});
+  const at::Tensor light = decode(*routed({{"heavy-share", "0"}}), latents);
+  const at::Tensor heavy = decode(*routed({{"heavy-share", "1"}}), latents);
+  PictureRoute route;
+  DecodeOptions options;
+  options.routed = [&](const PictureRoute& found) { route = found; };
+  const at::Tensor mixed = decode(*routed({{"heavy-share", "0.5"}}), latents, options);
+  at::Tensor side_by_side = light.clone();
+  for (const int64_t tile : route.plan.samples(Path::heavy)) {
+    const int64_t y = tile / route.columns * route.tile, x = tile % route.columns * route.tile;
+    const auto place = [&](const at::Tensor& picture) {
+      return picture.slice(2, y, y + route.tile).slice(3, x, x + route.tile);
+    };
+    place(side_by_side).copy_(place(heavy));
+  }
+  // Seams of what the branches differ by: their own edges at every eighth pixel are no business of routing.
+  const double hard = seam_ratio(side_by_side - light, route.tile), blended = seam_ratio(mixed - light, route.tile);
+  RecordProperty("side_by_side", std::to_string(hard));
+  RecordProperty("blended", std::to_string(blended));
+  EXPECT_GT(hard, 1.5);
+  EXPECT_LT(blended, 1.1);
+}
+
+}  // namespace
+}  // namespace lightswitch
