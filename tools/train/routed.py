@@ -116,6 +116,26 @@ class RoutedDecoder(nn.Module):
         return mixed(light, heavy, route(self.gate(features, self.tile), heavy_share), self.tile * self.factor)
 
 
+def from_weights(weights: dict[str, Tensor], tile: int) -> RoutedDecoder:
+    """The decoder of a file's tensors: widths and depths are their shapes, the tile's edge in latents no file tells."""
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    stages = sum(name.startswith("heavy.ups.") and name.endswith(".weight") for name in shapes)
+    blocks = sum(name.startswith("trunk.blocks.") and name.endswith(".conv1.weight") for name in shapes)
+    try:
+        model = RoutedDecoder(
+            width=shapes["trunk.first.weight"][0],
+            blocks=blocks,
+            heavy_widths=[shapes[f"heavy.stages.{i}.conv.weight"][0] for i in range(stages)],
+            gate_width=shapes["gate.conv.weight"][0],
+            tile=tile,
+            latent_channels=shapes["trunk.first.weight"][1],
+        )
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(f"not the weights of a routed decoder: {error}") from None
+    return model.eval().requires_grad_(False)
+
+
 def route(scores: Tensor, heavy_share: float) -> Tensor:
     """True on the round(share * tiles) tiles of the largest scores: [N, y, x] to the same."""
     flat = scores.flatten(1)

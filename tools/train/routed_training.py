@@ -41,16 +41,27 @@ def gains(light: Tensor, heavy: Tensor, target: Tensor, side: int, gradient_weig
 
 
 @torch.no_grad()
+def rules(
+    model: RoutedDecoder, latents: Tensor, made: tuple[Tensor, Tensor, Tensor], target: Tensor, gradient_weight: float, seed: int = 0
+) -> dict[str, Tensor]:
+    """Scores of every tile [N, y, x] by the gate, an oracle, the energy of the latents, and chance. `made`: what both() gives."""
+    features, light, heavy = made
+    tiles = tuple(s // model.tile for s in latents.shape[2:])
+    detail = (latents - F.avg_pool2d(latents, 3, 1, 1)).square().mean(1, keepdim=True)
+    return {
+        "oracle": gains(light, heavy, target, model.tile * model.factor, gradient_weight),
+        "gate": model.gate(features, model.tile),
+        "energy": F.avg_pool2d(detail, model.tile)[:, 0],
+        "random": torch.rand(len(latents), *tiles, generator=torch.Generator().manual_seed(seed)),
+    }
+
+
+@torch.no_grad()
 def curves(model: RoutedDecoder, latents: Tensor, drawings: np.ndarray, gradient_weight: float) -> dict[str, list[float]]:
     """Mean PSNR at each heavy share when the gate, an oracle, the energy of the latents, or chance chooses the tiles."""
-    features, light, heavy = model.both(latents)
-    target, side = to_network(drawings), model.tile * 8
-    scores = {
-        "oracle": gains(light, heavy, target, side, gradient_weight),
-        "gate": model.gate(features, model.tile),
-        "energy": F.avg_pool2d((latents - F.avg_pool2d(latents, 3, 1, 1)).square().mean(1, keepdim=True), model.tile)[:, 0],
-        "random": torch.rand(len(latents), *(s // model.tile for s in latents.shape[2:]), generator=torch.Generator().manual_seed(0)),
-    }
+    made = _, light, heavy = model.both(latents)
+    side = model.tile * model.factor
+    scores = rules(model, latents, made, to_network(drawings), gradient_weight)
     return {
         rule: [
             round(float(psnr(to_pictures(mixed(light, heavy, route(score, share / 10), side)), drawings).mean()), 3)

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from train.routed import BLEND, HALO, RoutedDecoder, heavy_weights, mixed, route
+from train.routed import BLEND, HALO, RoutedDecoder, from_weights, heavy_weights, mixed, route
+from train.routed_curves import quality_curves, verdict
 from train.routed_training import curves, gain_over_chance, gains
 from train.runs import CONFIGS, read_config
 
@@ -54,6 +55,14 @@ class Network(unittest.TestCase):
         self.assertLess(light, 0.25 * heavy)
 
 
+    def test_a_file_tells_its_own_network(self) -> None:
+        weights = self.model.state_dict()
+        again, z = from_weights({name: value.half() for name, value in weights.items()}, 4), torch.randn(1, 4, 8, 8)
+        torch.testing.assert_close(again(z, 0.5), self.model(z, 0.5), atol=1e-2, rtol=0)
+        with self.assertRaisesRegex(ValueError, "routed decoder"):
+            from_weights({name: value for name, value in weights.items() if not name.startswith("light.out")}, 4)
+
+
 class Routes(unittest.TestCase):
     def test_share(self) -> None:
         scores = torch.randn(3, 4, 5)
@@ -86,6 +95,27 @@ class Judging(unittest.TestCase):
         self.assertGreater(sum(found["oracle"]), sum(found["random"]))
         perfect = gain_over_chance(found | {"gate": found["oracle"]})
         self.assertEqual(perfect, [1.0] * 9)
+
+    def test_curves_of_single_pictures_are_those_of_all(self) -> None:
+        torch.manual_seed(0)
+        model = RoutedDecoder(8, 1, [8, 8, 8], 4, 4).eval()
+        drawings, z = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), np.uint8), torch.randn(3, 4, 16, 16)
+        judge = torch.nn.MSELoss()
+        found = quality_curves(model, zip(drawings, z), 0.25, judge)
+        together = curves(model, z, drawings, 0.25)
+        for rule in ("gate", "energy", "oracle"):
+            np.testing.assert_allclose(found["psnr"][rule], together[rule], atol=0.002)
+        for by_rule in found.values():
+            ends = [(by_rule[rule][0], by_rule[rule][-1]) for rule in ("gate", "random")]
+            self.assertAlmostEqual(ends[0][0], ends[1][0], delta=1e-4)
+            self.assertAlmostEqual(ends[0][1], ends[1][1], delta=1e-4)
+        perfect = verdict(found["psnr"] | {"gate": found["psnr"]["oracle"]}, 1)
+        self.assertTrue(perfect["above_random"] and perfect["above_energy"])
+        self.assertEqual(perfect["share_of_oracles_gain"], [1.0] * 9)
+        with self.assertRaisesRegex(ValueError, "whole tiles"):
+            quality_curves(model, [(drawings[0], torch.randn(4, 16, 15))], 0.25, None)
+        with self.assertRaisesRegex(ValueError, "no pictures"):
+            quality_curves(model, [], 0.25, None)
 
     def test_gains_are_where_the_light_branch_is_wrong(self) -> None:
         target = torch.zeros(1, 3, 64, 64)
