@@ -251,7 +251,10 @@ class Runner {
     std::vector<at::Tensor> latents;
     for (const Waiting& each : group) latents.push_back(each.latents.latents);
     try {
-      return decode(*cache_.decoder(group[0].spec), at::cat(latents), options_for(group[0]));
+      const auto decoder = cache_.decoder(group[0].spec);
+      // Where whole pictures are routed, a share would be one of those that happen to be together.
+      if (decoder->routing() && decoder->routing()->path(Path::light)) return {};
+      return decode(*decoder, at::cat(latents), options_for(group[0]));
     } catch (const std::exception&) {
       return {};
     }

@@ -5,6 +5,7 @@
 #include <lightswitch/memory.hpp>
 #include <lightswitch/posterior.hpp>
 
+#include "core/stopwatch.hpp"
 #include "decoder/latents.hpp"
 #include "decoder/out_of_memory.hpp"
 #include "decoder/tiling.hpp"
@@ -100,10 +101,13 @@ at::Tensor decode_by_one(const Decoder& decoder, const at::Tensor& latents, cons
 /// Where whole pictures are routed: each by the decoder of its path.
 at::Tensor decode_by_path(const RoutedDecoding& routing, const at::Tensor& latents, const DecodeOptions& options) {
   std::vector<at::Tensor> pictures;
-  const std::vector<PictureRoute> routes = routing.plan(latents, options.kind, false);
+  std::vector<PictureRoute> routes = routing.plan(latents, options.kind, false);
   for (size_t i = 0; i < routes.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
+    const Stopwatch watch;
     pictures.push_back(decode_by_one(*routing.path(routes[i].plan[0]), latents.slice(0, index, index + 1), options));
+    RoutingStats& stats = routes[i].stats;
+    (stats.heavy > 0 ? stats.heavy_ms : stats.light_ms) = watch.ms();
     if (options.routed) options.routed(routes[i]);
   }
   return at::cat(pictures);

@@ -33,6 +33,12 @@ at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const La
                                        : (x - spec.shift_factor) * spec.scaling_factor;
 }
 
+at::Tensor forward_to_unit(const Decoder& decoder, const at::Tensor& latents, LatentKind kind, std::stop_token stop) {
+  const LatentSpec& spec = decoder.spec();
+  const at::Tensor picture = decoder.forward(to_network_input(latents, kind, spec), std::move(stop));
+  return spec.output_range == OutputRange::unit ? picture : picture * 0.5 + 0.5;
+}
+
 at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
   auto unit = range == OutputRange::signed_unit ? (picture * 0.5).add_(0.5) : picture.clone();
   return unit.clamp_(0, 1).contiguous();

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <lightswitch/tensor_spec.hpp>
+#include <lightswitch/decoder.hpp>
 
+#include <stop_token>
 #include <string>
 
 /// What pictures and clips have in common on their way through a decoder.
@@ -19,6 +20,9 @@ void require_finite(const at::Tensor& tensor, const char* what);
 
 /// Latents of one kind as fp32 of the kind that the decoder eats; indices as they are.
 at::Tensor to_network_input(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec);
+
+/// Latents of a kind through a decoder of some kind and range: pictures in unit range, not clamped.
+at::Tensor forward_to_unit(const Decoder& decoder, const at::Tensor& latents, LatentKind kind, std::stop_token stop);
 
 /// What a decoder gives, as pictures in [0, 1], contiguous.
 at::Tensor to_unit(const at::Tensor& picture, OutputRange range);

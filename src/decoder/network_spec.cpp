@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "core/nearest_word.hpp"
+#include "decoder/pair_spec.hpp"
 #include "decoder/spec_options.hpp"
 
 namespace lightswitch {
@@ -126,7 +127,9 @@ NetworkSpec NetworkSpec::parse(std::string_view text) {
     // A plug-in's own options are known once it is opened.
     auto known = common_options();
     known.insert(known.end(), family_options().begin(), family_options().end());
-    if (!PluginSource::parse(spec.source) && std::ranges::find(known, key) == known.end())
+    if (spec.source == kPairSource) known.insert(known.end(), pair_options().begin(), pair_options().end());
+    const bool is_known = std::ranges::find(known, key) != known.end() || is_nested_option(spec, key);
+    if (!PluginSource::parse(spec.source) && !is_known)
       throw OptionError("unknown option", {"", key, suggest(key, known), item});
     if (equals == std::string::npos) throw OptionError("an option without a value", {"", key, key + "=VALUE", item});
     if (!spec.options.emplace(key, item.substr(equals + 1)).second)
@@ -138,6 +141,7 @@ NetworkSpec NetworkSpec::parse(std::string_view text) {
 }
 
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context) {
+  if (names_pair(spec)) return open_pair(spec, context);
   return open_network(spec, context, packaged_decoders(context), open_plugin_decoder, &DecoderRegistry::make_decoder);
 }
 
@@ -147,6 +151,7 @@ std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const Netwo
 }
 
 bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
+  if (names_pair(spec)) return false;
   if (const auto plugin = PluginSource::parse(spec.source)) {
     try {
       return open_plugin_temporal_decoder(*plugin, plugin_settings(spec, context)) != nullptr;
@@ -161,6 +166,8 @@ bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
 }
 
 std::shared_ptr<const TemporalDecoder> open_temporal_decoder(const NetworkSpec& spec, const NetworkContext& context) {
+  if (names_pair(spec))
+    throw UnsupportedError("a pair of decoders decodes pictures", {"", spec.source, "a decoder of clips", ""});
   return open_network(spec, context, packaged_decoders(context), open_plugin_temporal_decoder,
                       &DecoderRegistry::make_temporal_decoder);
 }

@@ -23,7 +23,8 @@ std::vector<std::string> common_options() {
 }
 
 const std::vector<std::string>& family_options() {
-  static const std::vector<std::string> options = {"bn", "budget-ms", "chunking", "heavy-share", "snap", "threshold", "tile"};
+  static const std::vector<std::string> options = {"bn",   "budget-ms", "chunking", "heavy-share",
+                                                   "snap", "threshold", "tile"};
   return options;
 }
 

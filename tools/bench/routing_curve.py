@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="name of the results without extension")
     parser.add_argument("--images", type=Path, help="folder of pictures; without it, held-out drawings")
-    parser.add_argument("--side", type=int, help="with --images: longest side in pixels, cut from the middle")
+    parser.add_argument("--side", type=int, help="with --images: scaled down to this many pixels and cut to a square")
     parser.add_argument("--count", type=int, default=64, help="pictures (default: 64)")
     parser.add_argument("--tile", type=int, default=4, help="edge of a tile in latents that the gate was trained for")
     parser.add_argument("--lpips", type=Path, help="TorchScript judge of pictures in -1..1")

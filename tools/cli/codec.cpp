@@ -209,7 +209,7 @@ void decode(const CodecArguments& arguments, Session& session) {
   const auto report =
       audio::decode_sound(arguments.input, arguments.output, model, options, callbacks_of(session, "decode"));
   tell("codec decode", report, arguments, watch.ms(),
-       {{"routing", describe(report.routing, "frame")}, {"lost_frames", report.lost_frames}}, session);
+       {{"routing", cli::describe(report.routing, "frame")}, {"lost_frames", report.lost_frames}}, session);
 }
 
 void info(const CodecArguments& arguments, Session& session) {

@@ -140,10 +140,11 @@ class DecodeJob {
         };
         options.tiles = report_.tiles;
         picture_ = i;
-        if (!routes_.empty()) took(routes_[i]);
         const Stopwatch watch;
         const at::Tensor picture = decode(*decoder_of(i), latents.slice(0, i, i + 1), options);
-        ms += watch.ms();
+        const double one = watch.ms();
+        ms += one;
+        if (!routes_.empty()) took(timed(routes_[i], one));
         if (repeat + 1 == arguments_.repeat) write(picture);
       }
       report_.timings.repeat("decode", ms);
@@ -168,6 +169,11 @@ class DecodeJob {
   std::shared_ptr<const Decoder> decoder_of(int64_t picture) const {
     if (routes_.empty()) return decoder_;
     return {decoder_, decoder_->routing()->path(routes_[picture].plan[0])};
+  }
+
+  static PictureRoute timed(PictureRoute route, double ms) {
+    (route.stats.heavy > 0 ? route.stats.heavy_ms : route.stats.light_ms) = ms;
+    return route;
   }
 
   void took(const PictureRoute& route) {

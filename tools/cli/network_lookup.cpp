@@ -23,7 +23,12 @@ const ModelPackage& NetworkLookup::package() {
 }
 
 NetworkContext NetworkLookup::context(const NetworkSpec& spec) {
-  const bool is_file = std::filesystem::exists(spec.source) || PluginSource::parse(spec.source);
+  const auto names_file = [](const std::string& source) {
+    return std::filesystem::exists(source) || PluginSource::parse(source);
+  };
+  const auto light = spec.options.find("light"), heavy = spec.options.find("heavy");
+  const bool is_pair = light != spec.options.end() && heavy != spec.options.end();
+  const bool is_file = is_pair ? names_file(light->second) && names_file(heavy->second) : names_file(spec.source);
   return {.registry = registry_,
           .package = is_file && model_.empty() ? nullptr : &package(),
           .dtype = checked_dtype(session_.common()),
@@ -62,6 +67,8 @@ auto NetworkLookup::reopening(const std::string& spec, NetworkInfo& info, Open o
     session_.warn(std::string(error.what()) + "; decoding again in fp32");
     NetworkSpec parsed = parse_spec(spec);
     parsed.options["dtype"] = "fp32";
+    for (auto& [option, value] : parsed.options)
+      if (option.ends_with(".dtype")) value = "fp32";  // of a pair's halves
     Network network = open(parsed, context(parsed));
     info = network->info();
     return network;

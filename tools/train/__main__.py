@@ -26,6 +26,7 @@ COMMANDS = {
     "motion-decoders-table": "train.motion_table:command",
     "motion-package": "train.motion_package:command",
     "distill": "train.distill:command",
+    "gate": "train.gate:command",
     "speech-codec": "train.speech.codec:command",
     "speech-light": "train.speech.light:command",
     "wake-word": "train.speech.wake_word:command",
