@@ -83,6 +83,59 @@ TEST_F(RoutedCommand, ABudgetBecomesAShareThatIsRecorded) {
   EXPECT_TRUE(contains(tight.err, "budget-ms"));
 }
 
+/// Two decoder files as one, without any model package.
+class PairCommand : public RoutedCommand {
+ protected:
+  PairCommand() {
+    save_safetensors(folder_ / "light.safetensors", testing::tiny_autoencoder(1));
+    save_safetensors(folder_ / "heavy.safetensors", testing::tiny_autoencoder(1000));
+    save_safetensors(folder_ / "gate.safetensors", {{"gate.conv1.weight", testing::random_tensor({6, 4, 3, 3}, 1) / 6},
+                                                    {"gate.conv1.bias", testing::random_tensor({6}, 2)},
+                                                    {"gate.conv2.weight", testing::random_tensor({6, 6, 3, 3}, 3) / 7},
+                                                    {"gate.conv2.bias", testing::random_tensor({6}, 4)},
+                                                    {"gate.out.weight", testing::random_tensor({1, 6, 1, 1}, 5)},
+                                                    {"gate.out.bias", testing::random_tensor({1}, 6)}});
+  }
+  CommandRun decode_pair(const at::Tensor& latents, const std::string& options,
+                         const std::vector<std::string>& more = {}) {
+    LatentFile content;
+    content.latents = latents;
+    content.scaling_factor = 1.0;
+    write_latents(folder_ / "pair.safetensors", content);
+    std::vector<std::string> all{"decode",
+                                 at("pair.safetensors"),
+                                 "--decoder",
+                                 "routed,light=" + at("light.safetensors") + ",heavy=" + at("heavy.safetensors") +
+                                     ",gate=" + at("gate.safetensors") + ",dtype=fp32" + options,
+                                 "-o",
+                                 at("p-%d.png")};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_command(all);
+  }
+};
+
+TEST_F(PairCommand, RoutesAShareOfThePictures) {
+  const CommandRun run = decode_pair(testing::random_tensor({4, 4, 3, 5}, 3), ",heavy-share=0.5",
+                                     {"--json", "-", "--route-map", at("map-%d.png")});
+  const auto routing = testing::json_of(run)["routing"];
+  EXPECT_EQ(routing["pictures"], 4);
+  EXPECT_EQ(routing["light_share"], 0.5);
+  EXPECT_GT(routing["ms"]["light"], 0);
+  int64_t drawn_heavy = 0;
+  for (const char* number : {"0", "1", "2", "3"})
+    drawn_heavy += close(read_image(folder_ / (std::string("p-") + number + ".png")),
+                         read_image(folder_ / (std::string("map-") + number + ".png")), 0);
+  EXPECT_EQ(drawn_heavy, 2);
+}
+
+TEST_F(PairCommand, RoutesTheFramesOfEachClip) {
+  const CommandRun run =
+      decode_pair(testing::random_tensor({2, 4, 8, 3, 5}, 3), ",heavy-share=0.5,dwell=4", {"--json", "-"});
+  const auto json = testing::json_of(run);
+  EXPECT_EQ(json["routing"]["pictures"], 16);
+  EXPECT_EQ(json["routing"]["light_share"], 0.5);
+}
+
 TEST_F(RoutedCommand, RefusesToDrawWhatIsNotRouted) {
   save_safetensors(folder_ / "tae.safetensors", testing::tiny_autoencoder(1));
   LatentFile content;
