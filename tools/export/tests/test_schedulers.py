@@ -143,7 +143,8 @@ class EqualToDiffusers(unittest.TestCase):
             self.compare(name, config, 20, 0.5)
 
     def test_karras_and_final_sigma(self) -> None:
-        for name, karras, final in itertools.product(("euler", "dpm++2m", "unipc"), (False, True), ("zero", "sigma_min")):
+        names = ("euler", "dpm++2m", "unipc")
+        for name, karras, final in itertools.product(names, (False, True), ("zero", "sigma_min")):
             for steps in (6, 20):
                 self.compare(name, ScheduleConfig(use_karras_sigmas=karras, final_sigmas_type=final), steps)
 
@@ -170,7 +171,7 @@ class EqualToDiffusers(unittest.TestCase):
             self.compare("unipc", ScheduleConfig(**whole, solver_order=order), 10)
         self.compare("unipc", ScheduleConfig(**whole, use_karras_sigmas=True), 10)
         self.compare("unipc", ScheduleConfig(use_karras_sigmas=True, sigma_min=0.05, sigma_max=12.0), 10)
-        # Epsilon has no digits left at this schedule's first sigma, near 20,000; timesteps are rounded unlike DPM++ 2M's.
+        # Timesteps are rounded, unlike DPM++ 2M's. Epsilon has no digits left at this schedule's first sigma, near 20,000.
         cosine = ScheduleConfig(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
         self.compare("unipc", dataclasses.replace(cosine, use_karras_sigmas=True), 10)
         for strength in (1.0, 0.5):

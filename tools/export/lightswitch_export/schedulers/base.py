@@ -54,7 +54,7 @@ class Scheduler(nn.Module):
         return (self.train_steps - ramp * (float(self.train_steps) / num_steps)).round() - 1
 
     def _x0(self, model_output: Tensor, sample: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-        """The picture that a prediction implies, where sample = alpha * x0 + sigma * noise and alpha^2 + sigma^2 = 1."""
+        """The picture a prediction implies, where sample = alpha * x0 + sigma * noise and alpha^2 + sigma^2 = 1."""
         if self.prediction == "epsilon":
             return (sample - sigma * model_output) / alpha
         if self.prediction == "v_prediction":

@@ -25,7 +25,7 @@ class SigmaSampler(Scheduler):
         self.register_buffer("table", ((1 - signal) / signal).sqrt().to(torch.float64))
 
     def _karras(self, largest: Tensor, smallest: Tensor, count: int) -> Tensor:
-        """Sigmas whose seventh roots are evenly spaced, between the given ends or those that the configuration names."""
+        """Sigmas whose seventh roots are evenly spaced, between the given ends or those the configuration names."""
         named_largest, named_smallest = self.sigma_max, self.sigma_min
         if named_largest is not None:
             largest = torch.full_like(largest, named_largest)
@@ -37,7 +37,7 @@ class SigmaSampler(Scheduler):
         return (start + ramp * (end - start)) ** rho
 
     def _ended(self, sigmas: Tensor, smallest: Tensor) -> Tensor:
-        """float32, with the sigma that the last step goes to. @param smallest [1], for those that do not end at zero."""
+        """float32, with the sigma the last step goes to. @param smallest [1], for those that do not end at zero."""
         return torch.cat([sigmas, torch.zeros_like(smallest) if self.ends_at_zero else smallest]).to(torch.float32)
 
 

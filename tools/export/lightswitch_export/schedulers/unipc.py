@@ -112,4 +112,5 @@ def _check(config: ScheduleConfig) -> None:
         if not config.lower_order_final and config.solver_order > 1:
             raise ValueError(f"lower_order_final: expected true {reason}, found false")
     elif config.use_karras_sigmas and config.solver_order == 3 and not config.lower_order_final:
-        raise ValueError("lower_order_final: expected true for UniPC of order 3 whose last step has no length, found false")
+        reason = "for UniPC of order 3 with Karras sigmas, whose last step has no length"
+        raise ValueError(f"lower_order_final: expected true {reason}, found false")
