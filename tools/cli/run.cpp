@@ -120,6 +120,7 @@ int run(int argc, const char* const* argv, Terminal terminal, std::stop_token st
   add_inspect_command(app, common, job);
   add_batch_command(app, common, job);
   add_verify_command(app, common, job);
+  add_metrics_command(app, common, job);
 #ifdef LIGHTSWITCH_AUDIO
   add_codec_command(app, common, job);
 #endif

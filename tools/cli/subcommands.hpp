@@ -17,6 +17,7 @@ void add_decoders_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_inspect_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_batch_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_verify_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_metrics_command(CLI::App& app, CommonOptions& common, Job& job);
 /// Where the audio room is built.
 void add_codec_command(CLI::App& app, CommonOptions& common, Job& job);
 
