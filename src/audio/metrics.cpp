@@ -112,9 +112,10 @@ at::Tensor stoi_window() {
   return at::hann_window(kStoiFrame + 2, false, at::kDouble).narrow(0, 1, kStoiFrame);
 }
 
+/// As the authors' code: without the frame that ends with the sound.
 at::Tensor frames_of(const at::Tensor& sound) {
-  if (sound.numel() < kStoiFrame) return at::zeros({0, kStoiFrame}, at::kDouble);
-  return sound.unfold(0, kStoiFrame, kStoiFrame / 2) * stoi_window();
+  if (sound.numel() <= kStoiFrame) return at::zeros({0, kStoiFrame}, at::kDouble);
+  return sound.narrow(0, 0, sound.numel() - 1).unfold(0, kStoiFrame, kStoiFrame / 2) * stoi_window();
 }
 
 at::Tensor overlap_added(const at::Tensor& frames) {
@@ -173,7 +174,7 @@ double stoi(std::span<const float> sound, std::span<const float> original, int64
     x = x.index_select(0, loud);
     y = y.index_select(0, loud);
   }
-  if (x.size(0) < kStoiSegment)
+  if (x.size(0) <= kStoiSegment)  // put together again, they are a frame less
     throw TensorError("too short for intelligibility",
                       {"", "reference", "0.4 s that are no silence", std::to_string(x.size(0)) + " frames of 12.8 ms"});
   x = band_levels(overlap_added(x));

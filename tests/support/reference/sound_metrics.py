@@ -57,7 +57,7 @@ def stoi(x: np.ndarray, y: np.ndarray) -> float:
     eps, frame, hop, fft, segment = np.finfo(float).eps, 256, 128, 512, 30
     x, y = to_10_khz(x), to_10_khz(y)
     window = np.hanning(frame + 2)[1:-1]
-    starts = range(0, len(x) - frame + 1, hop)
+    starts = range(0, len(x) - frame, hop)  # as the authors' code: none that ends with the sound
     fx, fy = (np.stack([window * z[i : i + frame] for i in starts]) for z in (x, y))
     energy = 20 * np.log10(np.linalg.norm(fx, axis=1) + eps)
     loud = energy > energy.max() - 40
@@ -68,7 +68,7 @@ def stoi(x: np.ndarray, y: np.ndarray) -> float:
     frequencies = np.linspace(0, 10000, fft + 1)[: fft // 2 + 1]
     levels = []
     for z in (x, y):
-        spectrum = np.stack([np.fft.rfft(window * z[i : i + frame], fft) for i in range(0, len(z) - frame + 1, hop)])
+        spectrum = np.stack([np.fft.rfft(window * z[i : i + frame], fft) for i in range(0, len(z) - frame, hop)])
         bands = []
         for k in range(15):
             low = np.argmin(np.square(frequencies - 150 * 2 ** ((2 * k - 1) / 6)))
