@@ -16,8 +16,8 @@ using testing::CommandRun;
 using testing::contains;
 using testing::run_command;
 
-const std::vector<std::string> kCommands{"image",    "decode",  "encode", "compare",
-                                         "decoders", "inspect", "batch",  "verify"};
+const std::vector<std::string> kCommands{"image",   "decode", "encode", "compare", "decoders",
+                                         "inspect", "batch",  "verify", "metrics"};
 
 TEST(Usage, HelpGoesToStandardOutputAndSucceeds) {
   const CommandRun run = run_command({"--help"});
