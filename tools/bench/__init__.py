@@ -1,0 +1,1 @@
+"""Measurements: what the README's numbers come from."""

@@ -1,0 +1,21 @@
+"""`python -m bench COMMAND ...`: our decoders measured, beside others and beside themselves."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "peers": "bench.peers:command",
+    "compare": "bench.compare:command",
+}
+
+
+def main() -> int:
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        print("usage: python -m bench COMMAND [options]\n\ncommands:\n  " + "\n  ".join(COMMANDS), file=sys.stderr)
+        return 2
+    module, function = COMMANDS[sys.argv[1]].split(":")
+    return getattr(importlib.import_module(module), function)(sys.argv[2:]) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Our decoders beside their peers: same weights, same latents, same machine, paired rounds (`python -m bench peers`).
+
+Every contender's pictures are compared with eager fp32's before anything is timed. Each round measures all contenders forwards and
+backwards (ABBA); a ratio is the peer's time over ours in the same dtype. With --frames the decoders are those of clips. Contenders
+share one machine and run in turn; --clock cpu counts processor time, for a machine that is busy with other work, one thread alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("OMP_PROC_BIND", "true")  # or two threads may share a core for a whole run
+
+import torch
+
+from bench import machine, rounds
+from bench.cases import CLIP_DECODERS, DECODERS, ROOT, Case
+from bench.contenders import DTYPES, PEERS, Contender, Ours, Unavailable
+
+LEAST_DB = {"fp32": 60, "bf16": 40}
+PEERS_LEAST_DB = {"fp32": 60, "bf16": 30}  # ours must be better than it has to be
+SETTLED_MS = 500  # calls go on for as long: the system takes its time to give all threads a core of their own
+
+
+def decibels(found: torch.Tensor, expected: torch.Tensor) -> float:
+    error = (found - expected).square().mean().item()
+    return 10 * math.log10(1 / error) if error else math.inf
+
+
+def gather(case: Case, options: argparse.Namespace, folder: Path) -> tuple[dict[str, Contender], dict[str, float], dict[str, str]]:
+    """Who takes part, at what PSNR, and why the others do not."""
+    expected = PEERS["eager"](case, "fp32", options.threads).pictures()
+    there, quality, absent = {}, {}, {}
+    for peer in ["ours", *(options.peer or PEERS)]:
+        for dtype in options.dtype or DTYPES:
+            name = f"{peer}-{dtype}"
+            try:
+                one = (Ours(case, dtype, options.threads, options.program, folder) if peer == "ours"
+                       else PEERS[peer](case, dtype, options.threads))
+                found = decibels(one.pictures(), expected)
+            except Unavailable as reason:
+                absent[name] = str(reason)
+                continue
+            except Exception as error:  # whatever a peer's compiler throws at this network is its result
+                absent[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
+                continue
+            least = (LEAST_DB if peer == "ours" else PEERS_LEAST_DB)[dtype]
+            if found < least:
+                if peer == "ours":
+                    raise SystemExit(f"{case.name}, {name}: wrong answer: {found:.1f} dB against eager fp32, at least {least} wanted")
+                absent[name] = f"wrong answer: {found:.1f} dB against eager fp32, at least {least} wanted"
+                continue
+            there[name], quality[name] = one, found
+    return there, quality, absent
+
+
+def measure(case: Case, options: argparse.Namespace, folder: Path) -> dict:
+    there, quality, absent = gather(case, options, folder)
+    calls = {name: max(1, min(100, round(SETTLED_MS / one.ms(1, options.clock)))) for name, one in there.items()}
+    figures = rounds.abba({name: lambda one=one, name=name: one.ms(calls[name], options.clock) for name, one in there.items()},
+                          options.rounds)
+    result = {"decoder": case.name, "width": case.size[0], "height": case.size[1], "frames": case.frames, "absent": absent,
+              "contenders": {}}
+    for name, times in figures.items():
+        ours = figures.get(f"ours-{name.rpartition('-')[2]}")
+        ratio = rounds.paired_ratio(times, ours) if ours else None
+        result["contenders"][name] = {"ms": times, "psnr": min(quality[name], 999.0),
+                                      "ratio": vars(ratio) if ratio and not name.startswith("ours") else None}
+    return result
+
+
+def table(result: dict) -> str:
+    """Markdown."""
+    what = f"{result['decoder']}, {result['width']}x{result['height']}" + (f", {result['frames']} frames" if result["frames"] else "")
+    lines = [f"**{what}**", "", "| contender | best ms | ours is faster by | PSNR dB |", "|---|---|---|---|"]
+    for name, one in result["contenders"].items():
+        ratio = format(rounds.Ratio(**one["ratio"])) if one["ratio"] else ""
+        quality = "equal" if one["psnr"] == 999.0 else f"{one['psnr']:.1f}"
+        lines.append(f"| {name} | {min(one['ms']):.1f} | {ratio} | {quality} |")
+    lines += [f"| {name} | not timed: {reason} | | |" for name, reason in result["absent"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return int(width), int(height or width)
+
+
+def command(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="bench peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--decoder", action="append", choices=[*DECODERS, *CLIP_DECODERS])
+    parser.add_argument("--size", type=size, action="append", metavar="N|WxH", help="pixels: the edge, or width and height (512)")
+    parser.add_argument("--frames", type=int, default=0, help="decode clips of so many latents")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--dtype", action="append", choices=DTYPES)
+    parser.add_argument("--peer", action="append", choices=PEERS)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "bin" / "lightswitch")
+    parser.add_argument("--json", type=Path, help="where the run is kept, for `report` and `compare`")
+    options = parser.parse_args(arguments)
+    known = CLIP_DECODERS if options.frames else DECODERS
+    if unknown := set(options.decoder or known) - set(known):
+        parser.error(f"{', '.join(sorted(unknown))}: with --frames {', '.join(CLIP_DECODERS)}, without {', '.join(DECODERS)}")
+    if options.clock == "cpu" and options.threads != 1:
+        parser.error("--clock cpu counts one thread: add --threads 1")
+    torch.set_num_threads(options.threads)
+    run = {"kind": "peers", "machine": machine.facts(), "threads": options.threads, "clock": options.clock, "results": []}
+    for pixels in options.size or [(512, 512)]:
+        for name in options.decoder or known:
+            with tempfile.TemporaryDirectory() as folder:
+                result = measure(Case(name, pixels, options.frames, Path(folder)), options, Path(folder))
+            run["results"].append(result)
+            print(table(result), flush=True)
+            if options.json:  # after every decoder: a long run that is stopped leaves what it has
+                options.json.write_text(json.dumps(run, indent=1))
+    return 0
