@@ -16,7 +16,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "cli/model_lookup.hpp"
+#include "cli/codec_compare.hpp"
+#include "cli/codec_model_lookup.hpp"
 #include "cli/output_names.hpp"
 #include "cli/report.hpp"
 #include "cli/routing_report.hpp"
@@ -42,38 +43,6 @@ struct CodecArguments {
   uint64_t seed = 0;
   bool allow_truncated = false;
 };
-
-/// A file or folder as given, or a name among the models that are shipped; `speech` without one.
-std::shared_ptr<const CodecModel> open_model(const std::string& given) {
-  if (!given.empty() && std::filesystem::exists(given))
-    return std::make_shared<const CodecModel>(CodecModel::open(given));
-  const std::string name = given.empty() ? "speech" : given;
-  std::string looked;
-  for (const auto& root : model_roots()) {
-    if (std::filesystem::is_directory(root / name))
-      return std::make_shared<const CodecModel>(CodecModel::open(root / name));
-    looked += (looked.empty() ? "" : ", ") + (root / name).string();
-  }
-  throw FileError("no such model", {"", "--model", "a model of the codec, or the folder of Lyra's .tflite files",
-                                    name + " (looked for " + looked + ")"});
-}
-
-/// Stages whose bits are the rate that was asked for. @throws UsageError naming the nearest rates.
-int64_t stages_for(int64_t bitrate, const CodecModel& model, int64_t channels) {
-  const double stage = model.bits_per_second(1) * static_cast<double>(channels);
-  const int64_t most = model.quantizer().stages();
-  if (bitrate == 0) return most;
-  const double stages = static_cast<double>(bitrate) / stage;
-  const int64_t nearest = std::clamp<int64_t>(std::llround(stages), 1, most);
-  if (std::abs(stages - static_cast<double>(nearest)) > 1e-9)
-    throw UsageError("rate that the model does not have",
-                     {"", "--bitrate",
-                      "a multiple of " + std::to_string(std::llround(stage)) + " up to " +
-                          std::to_string(std::llround(stage * static_cast<double>(most))) + ", such as " +
-                          std::to_string(std::llround(stage * static_cast<double>(nearest))),
-                      std::to_string(bitrate)});
-  return nearest;
-}
 
 double quantile(std::vector<double> numbers, double share) {
   if (numbers.empty()) return 0;
@@ -144,7 +113,7 @@ void refuse_shared_output(const CodecArguments& arguments, const Session& sessio
 void encode(const CodecArguments& arguments, Session& session) {
   refuse_shared_output(arguments, session);
   check_target(arguments.output);
-  const auto model = open_model(arguments.model);
+  const auto model = open_codec_model(arguments.model);
   const int64_t channels = arguments.input == "-" ? 1 : audio::SoundReader(arguments.input).format().channels;
   const int64_t stages = stages_for(arguments.bitrate, *model, channels);
   const Stopwatch watch;
@@ -204,7 +173,7 @@ void decode(const CodecArguments& arguments, Session& session) {
                      {"", "--bitrate", "only for .lyra files", std::to_string(arguments.bitrate)});
   if (lyra) options.lyra_stages = audio::lyra_stages(arguments.bitrate);
   check_target(arguments.output);
-  const auto model = open_model(arguments.model);
+  const auto model = open_codec_model(arguments.model);
   const Stopwatch watch;
   const auto report =
       audio::decode_sound(arguments.input, arguments.output, model, options, callbacks_of(session, "decode"));
@@ -236,7 +205,7 @@ void info(const CodecArguments& arguments, Session& session) {
   write_json(report, session);
   if (!damage.empty())
     throw FormatError(std::to_string(damage.size()) + " problem(s) found: " + damage.front().get<std::string>(),
-                      {arguments.input});
+                      {arguments.input, "stream", "no damage", std::to_string(damage.size())});
 }
 
 CLI::App* add(CLI::App& codec, const char* name, const char* summary, CodecArguments& to, const char* input_help) {
@@ -245,13 +214,36 @@ CLI::App* add(CLI::App& codec, const char* name, const char* summary, CodecArgum
   return command;
 }
 
-void add_model(CLI::App& command, CodecArguments& to) {
+void add_model(CLI::App& command, std::string& model) {
   command
       .add_option(
-          "-m,--model", to.model,
+          "-m,--model", model,
           "A model of the codec: safetensors file, its folder, the folder of Lyra V2's .tflite files, or the name of a "
           "shipped model (default: speech)")
       ->type_name("FILE|DIR|NAME");
+}
+
+void add_comparing(CLI::App& codec, CommonOptions& common, Job& job) {
+  const auto to = std::make_shared<CodecCompareArguments>();
+  auto* comparing = codec.add_subcommand("compare", "Hear and see what the codec does to a sound");
+  comparing->add_option("input", to->input, "A sound file (wav, flac, …); its channels are averaged")
+      ->type_name("INPUT")
+      ->required();
+  add_model(*comparing, to->model);
+  comparing->add_option("--bitrate", to->bitrates, "Bits a second; may be repeated (default: all that the model has)")
+      ->type_name("N");
+  comparing
+      ->add_option("--heavy-share", to->heavy_shares,
+                   "Share of the heavy decoder's work for the gate; may be repeated (default: 0.4 and 0.2)")
+      ->type_name("X");
+  comparing->add_option("-o,--output", to->output, "Folder for index.html, sheet.png and the sounds")
+      ->type_name("DIR")
+      ->required();
+  add_common_options(*comparing, common, false);
+  comparing->footer(
+      "Opus at the same rates stands beside it where opusenc and opusdec are installed.\n\nExample:\n"
+      "  lightswitch codec compare talk.flac --bitrate 3200 --bitrate 6400 -o report");
+  comparing->callback([to, &job] { job = [to](Session& session) { compare_sound(*to, session); }; });
 }
 
 }  // namespace
@@ -259,11 +251,11 @@ void add_model(CLI::App& command, CodecArguments& to) {
 void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
   auto* codec = app.add_subcommand("codec", "Sound to small streams and back, by a light and a heavy decoder");
   codec->require_subcommand(1);
-  codec->footer("`lightswitch codec COMMAND --help` lists the options of encode, decode and info.");
+  codec->footer("`lightswitch codec COMMAND --help` lists the options of encode, decode, info and compare.");
   const auto to = std::make_shared<CodecArguments>();
   auto* encoding = add(*codec, "encode", "Turn a sound into a stream", *to,
                        "A sound file (wav, flac, …) of any rate and up to 64 channels; - is standard input");
-  add_model(*encoding, *to);
+  add_model(*encoding, to->model);
   encoding->add_option("--bitrate", to->bitrate, "Bits a second over all channels (default: all that the model has)")
       ->type_name("N");
   encoding->add_option("-o,--output", to->output, ".lsc, or .lyra with Lyra's weights; - is standard output")
@@ -275,7 +267,7 @@ void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
 
   auto* decoding =
       add(*codec, "decode", "Turn a stream into a sound", *to, "A stream (.lsc), or Lyra's packets (.lyra)");
-  add_model(*decoding, *to);
+  add_model(*decoding, to->model);
   decoding->add_option("--bitrate", to->bitrate, "Of a .lyra file, which does not say: 3200, 6000 or 9200")
       ->type_name("N");
   decoding
@@ -313,6 +305,8 @@ void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
   auto* telling = add(*codec, "info", "Say what a stream is and what is wrong with it", *to, "A stream (.lsc)");
   add_common_options(*telling, common, false);
   telling->callback([to, &job] { job = [to](Session& session) { info(*to, session); }; });
+
+  add_comparing(*codec, common, job);
 }
 
 }  // namespace lightswitch::cli

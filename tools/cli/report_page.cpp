@@ -83,10 +83,10 @@ std::string Page::image(const at::Tensor& picture, const std::string& alt, const
          base64(bytes) + "\">\n";
 }
 
-void begin_page(std::ostream& out) {
+void begin_page(std::ostream& out, const std::string& title) {
   out << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width, initial-scale=1\"><title>Decoders compared</title><style>"
-      << kStyle << "</style></head><body>\n<h1>Decoders compared</h1>\n";
+         "content=\"width=device-width, initial-scale=1\"><title>"
+      << escaped(title) << "</title><style>" << kStyle << "</style></head><body>\n<h1>" << escaped(title) << "</h1>\n";
 }
 
 void end_page(std::ostream& out) {

@@ -37,7 +37,7 @@ class Page {
   std::filesystem::path scratch_;
 };
 
-void begin_page(std::ostream& out);
+void begin_page(std::ostream& out, const std::string& title = "Decoders compared");
 void end_page(std::ostream& out);
 
 /// One row for each decoder: scores and costs. @param unit what ms and GMAC are of, where that needs saying: "a frame".

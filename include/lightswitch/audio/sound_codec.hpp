@@ -29,6 +29,7 @@ struct SoundCodecReport {
   int64_t lost_frames = 0;               ///< concealed, over all channels
   std::vector<double> real_time = {};    ///< seconds of sound over seconds of work, of each piece
   RoutingStats routing;                  ///< of decoding, over all channels
+  std::vector<Path> paths = {};          ///< each frame's, of the first channel; DecodeSoundOptions::keep_paths
   std::vector<std::string> damage = {};  ///< what was found wrong, in words
 };
 
@@ -61,6 +62,7 @@ struct DecodeSoundOptions {
   PacketLoss loss = {};
   bool allow_truncated = false;  ///< what is missing at the end is left away instead of refused
   int64_t lyra_stages = 0;       ///< of a .lyra file, which does not say
+  bool keep_paths = false;       ///< the report tells each frame's: a byte for each
 };
 
 /// .lsc or .lyra to wav or flac; exactly as many samples as were encoded. Damaged blocks are concealed and told.

@@ -149,9 +149,20 @@ struct Channel {
   std::vector<float> ready;
 };
 
+/// Who decodes each frame of a block of one channel.
+std::vector<Path> paths_of(const Channel& channel, const StreamBlock& block, const StreamInfo& info, int64_t number,
+                           int64_t first_frame, Route route) {
+  std::vector<Path> paths(block.frames, route == Route::heavy ? Path::heavy : Path::light);
+  for (int64_t frame = 0; frame < block.frames; ++frame) {
+    if (route == Route::gate) paths[frame] = channel.plan[first_frame + frame];
+    if (route == Route::hints && block.damage.empty()) paths[frame] = block.hints[frame * info.channels + number];
+  }
+  return paths;
+}
+
 /// A block of one channel, frames that are lost concealed. @return its samples.
 std::vector<float> decode_block(Channel& channel, const StreamBlock& block, const StreamInfo& info, int64_t number,
-                                const std::vector<bool>& lost, int64_t first_frame, Route route) {
+                                const std::vector<bool>& lost, std::span<const Path> paths) {
   std::vector<float> samples;
   const auto take = [&](std::span<const float> made) { samples.insert(samples.end(), made.begin(), made.end()); };
   if (!block.damage.empty()) {
@@ -159,11 +170,6 @@ std::vector<float> decode_block(Channel& channel, const StreamBlock& block, cons
     return samples;
   }
   const auto indices = channel_of(block, info, number);
-  std::vector<Path> paths(block.frames, route == Route::heavy ? Path::heavy : Path::light);
-  for (int64_t frame = 0; frame < block.frames; ++frame) {
-    if (route == Route::gate) paths[frame] = channel.plan[first_frame + frame];
-    if (route == Route::hints) paths[frame] = block.hints[frame * info.channels + number];
-  }
   for (int64_t from = 0; from < block.frames;) {
     int64_t to = from + 1;
     while (to < block.frames && lost[to] == lost[from]) ++to;
@@ -171,7 +177,7 @@ std::vector<float> decode_block(Channel& channel, const StreamBlock& block, cons
       take(channel.decoder.conceal(to - from));
     else
       take(channel.decoder.decode(std::span(indices).subspan(from * info.stages, (to - from) * info.stages),
-                                  info.stages, std::span(paths).subspan(from, to - from)));
+                                  info.stages, paths.subspan(from, to - from)));
     from = to;
   }
   return samples;
@@ -213,8 +219,10 @@ SoundCodecReport decode_sound(const std::filesystem::path& input, const std::fil
     double work_ms = 0;
     for (int64_t c = 0; c < info.channels; ++c) {
       const Stopwatch watch;
-      const auto made = decode_block(channels[c], block, info, c, lost, first_frame, options.route);
+      const auto paths = paths_of(channels[c], block, info, c, first_frame, options.route);
+      const auto made = decode_block(channels[c], block, info, c, lost, paths);
       work_ms += watch.ms();
+      if (c == 0 && options.keep_paths) report.paths.insert(report.paths.end(), paths.begin(), paths.end());
       channels[c].resampler.push(std::span(made).first(kept), last, channels[c].ready);
     }
     left -= kept;
