@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/describe.hpp"
+
 namespace lightswitch::vqgan {
 namespace {
 
@@ -49,9 +51,7 @@ at::Tensor Codebook::indices_of(nn::Run& run, const at::Tensor& latents) const {
 
 at::Tensor Codebook::look_up(const at::Tensor& indices) const {
   if (!indices.defined() || indices.dim() != 3 || indices.scalar_type() != at::kLong || indices.numel() == 0)
-    throw TensorError("unusable indices", {"", "indices", "[N, h, w] int64",
-                                           indices.defined() ? c10::str(indices.sizes(), " ", indices.scalar_type())
-                                                             : "an undefined tensor"});
+    throw TensorError("unusable indices", {"", "indices", "[N, h, w] int64", describe(indices)});
   const int64_t least = indices.min().item<int64_t>(), largest = indices.max().item<int64_t>();
   if (least < 0 || largest >= size())
     throw TensorError("an index that the codebook has not", {"", "indices", "0 … " + std::to_string(size() - 1),

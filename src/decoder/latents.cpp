@@ -7,10 +7,6 @@
 
 namespace lightswitch {
 
-std::string describe(const at::Tensor& tensor) {
-  return tensor.defined() ? c10::str(tensor.sizes(), " ", tensor.scalar_type()) : "an undefined tensor";
-}
-
 bool is_finite(const at::Tensor& tensor) {
   // The sum of finite numbers is finite, unless it overflows; cheaper than a mask, and takes no memory.
   return std::isfinite(tensor.sum().item<double>()) || at::isfinite(tensor).all().item<bool>();

@@ -6,11 +6,10 @@
 #include <stop_token>
 #include <string>
 
+#include "core/describe.hpp"
+
 /// What pictures and clips have in common on their way through a decoder.
 namespace lightswitch {
-
-/// Shape and dtype, for messages; an undefined tensor too.
-std::string describe(const at::Tensor& tensor);
 
 bool is_finite(const at::Tensor& tensor);
 /// "3 of 48 are NaN or infinite".

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/describe.hpp"
 #include "decoder/plugin_call.hpp"
 #include "decoder/plugin_network.hpp"
 #include "nn/layers.hpp"
@@ -75,9 +76,7 @@ class PluginDecoder final : public Decoder, private SharedNorms {
     if (spec_.network_input != LatentKind::indices && !(indices && spec_.codebook > 0))
       return nn::require_input(latents, "latents", spec_.channels);
     if (!indices || latents.dim() != 3 || latents.numel() == 0)
-      throw TensorError("unusable input", {"", "indices", "[N, h, w] int64",
-                                           latents.defined() ? c10::str(latents.sizes(), " ", latents.scalar_type())
-                                                             : "an undefined tensor"});
+      throw TensorError("unusable input", {"", "indices", "[N, h, w] int64", describe(latents)});
     const int64_t least = latents.min().item<int64_t>(), most = latents.max().item<int64_t>();
     if (least < 0 || (spec_.codebook > 0 && most >= spec_.codebook))
       throw TensorError("an index outside the codebook",

@@ -4,6 +4,7 @@
 #include <lightswitch/plugin_host.hpp>
 #include <lightswitch/temporal_decoder.hpp>
 
+#include "core/describe.hpp"
 #include "decoder/plugin_call.hpp"
 #include "decoder/plugin_network.hpp"
 #include "nn/weight_loader.hpp"
@@ -26,8 +27,8 @@ class PluginStream final : public FrameStream {
   at::Tensor push(const at::Tensor& latents, std::stop_token stop) override {
     const LatentSpec& spec = network_.spec();
     if (!latents.defined() || latents.dim() != 4 || latents.size(0) != spec.channels || latents.numel() == 0)
-      throw TensorError("unusable latents", {"", "latents", "[" + std::to_string(spec.channels) + ", T, h, w]",
-                                             latents.defined() ? c10::str(latents.sizes()) : "an undefined tensor"});
+      throw TensorError("unusable latents",
+                        {"", "latents", "[" + std::to_string(spec.channels) + ", T, h, w]", describe(latents)});
     const at::Tensor input = latents.to(at::kCPU, at::kFloat).contiguous();
     const lightswitch_tensor view = view_of(input);
     const HostStop host_stop(stop);

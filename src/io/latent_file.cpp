@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "core/atomic_file.hpp"
+#include "core/describe.hpp"
 #include "nn/files/safetensors_writer.hpp"
 
 namespace lightswitch {
@@ -177,7 +178,7 @@ void LatentClipWriter::write(const at::Tensor& latents) {
   if (!fits)
     throw TensorError("not the next latents of this clip",
                       {file_->pending.target().string(), "latents", c10::str("the rest of ", at::IntArrayRef(shape_)),
-                       latents.defined() ? c10::str(latents.sizes()) : "an undefined tensor"});
+                       describe(latents)});
   const at::Tensor plain = latents.to(at::kCPU, at::kFloat).contiguous();
   const int64_t plane = shape_[2] * shape_[3] * static_cast<int64_t>(sizeof(float)), piece = plain.size(1) * plane;
   for (int64_t channel = 0; channel < shape_[0]; ++channel) {  // of one channel all frames lie together

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "core/atomic_file.hpp"
+#include "core/describe.hpp"
 #include "core/nearest_word.hpp"
 #include "core/npy.hpp"
 #include "core/pnm.hpp"
@@ -122,9 +123,7 @@ std::string encode_pixels(const at::Tensor& pixels, const std::string& extension
   const auto type = stores_floats(extension) ? at::kFloat : at::kByte;
   if (!pixels.defined() || pixels.dim() != 3 || pixels.size(2) != 3 || pixels.numel() == 0 || !pixels.is_contiguous() ||
       pixels.scalar_type() != type)
-    throw TensorError("unusable pixels",
-                      {"", "pixels", c10::str("contiguous [H, W, 3] ", type),
-                       pixels.defined() ? c10::str(pixels.sizes(), " ", pixels.scalar_type()) : "nothing"});
+    throw TensorError("unusable pixels", {"", "pixels", c10::str("contiguous [H, W, 3] ", type), describe(pixels)});
   if (extension == ".pfm") return encode_pfm(pixels);
   if (extension == ".npy") return encode_npy(pixels);
   if (extension == ".png") return encode_png(pixels, options.text, options.compression);

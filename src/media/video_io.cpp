@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/describe.hpp"
 #include "core/nearest_word.hpp"
 #include "core/y4m.hpp"
 #include "media/extension.hpp"
@@ -67,7 +68,7 @@ void PendingClip::write(const at::Tensor& frames) {
     throw TensorError("not frames of this clip",
                       {target().string(), "frames",
                        size_.empty() ? "[T, 3, H, W]" : c10::str("[T, ", size_[0], ", ", size_[1], ", ", size_[2], "]"),
-                       frames.defined() ? c10::str(frames.sizes()) : "an undefined tensor"});
+                       describe(frames)});
   if (frames.size(0) == 0) return;
   if (size_.empty()) {
     size_ = frames.sizes().slice(1).vec();

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/describe.hpp"
+
 namespace lightswitch {
 namespace {
 
@@ -65,7 +67,7 @@ void FeatureStatistics::add(const at::Tensor& features) {
     throw TensorError(
         "unusable features",
         {"", "features", "[N, " + (count_ == 0 ? std::string("D") : std::to_string(dimensions())) + "] floating point",
-         features.defined() ? c10::str(features.sizes(), " ", features.scalar_type()) : "undefined"});
+         describe(features)});
   if (features.size(0) == 0) return;
   const at::Tensor rows = features.to(at::kDouble);
   if (!at::isfinite(rows).all().item<bool>())

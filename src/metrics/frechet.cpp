@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/describe.hpp"
+
 namespace lightswitch {
 namespace {
 
@@ -30,9 +32,7 @@ double trace_of_root(const at::Tensor& a, const at::Tensor& b) {
 
 at::Tensor clip_features(const FeatureNetwork& network, const at::Tensor& clip, ClipFeatures how) {
   const bool fits = clip.defined() && clip.dim() == 4 && clip.size(1) == 3 && clip.numel() > 0;
-  if (!fits)
-    throw TensorError("unusable clip",
-                      {"", "clip", "[T, 3, H, W]", clip.defined() ? c10::str(clip.sizes()) : "undefined"});
+  if (!fits) throw TensorError("unusable clip", {"", "clip", "[T, 3, H, W]", describe(clip)});
   if (how == ClipFeatures::of_clip) return network.features(clip.transpose(0, 1).unsqueeze(0));
   at::Tensor sum;  // frame by frame, which bounds the memory
   for (int64_t t = 0; t < clip.size(0); ++t) {

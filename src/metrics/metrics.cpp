@@ -2,6 +2,7 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/metrics.hpp>
 
+#include "core/describe.hpp"
 #include "metrics/pair.hpp"
 
 namespace lightswitch {
@@ -10,9 +11,7 @@ at::Tensor metric_batch(const at::Tensor& picture, const char* name) {
   const bool fits = picture.defined() && picture.is_floating_point() && picture.numel() > 0 &&
                     (picture.dim() == 3 || picture.dim() == 4) && picture.size(-3) == 3;
   if (!fits)
-    throw TensorError("unusable picture",
-                      {"", name, "[3, H, W] or [N, 3, H, W] floating point",
-                       picture.defined() ? c10::str(picture.sizes(), " ", picture.scalar_type()) : "undefined"});
+    throw TensorError("unusable picture", {"", name, "[3, H, W] or [N, 3, H, W] floating point", describe(picture)});
   if (!at::isfinite(picture).all().item<bool>())
     throw NumericError("not finite", {"", name, "finite numbers", "NaN or infinity"});
   return picture.dim() == 3 ? picture.unsqueeze(0) : picture;

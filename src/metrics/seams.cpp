@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "core/describe.hpp"
+
 namespace lightswitch {
 namespace {
 
@@ -34,8 +36,8 @@ double seam_ratio(const at::Tensor& picture, int64_t tile) {
   const bool fits = picture.defined() && picture.is_floating_point() && (picture.dim() == 3 || picture.dim() == 4) &&
                     picture.numel() > 0;
   if (!fits)
-    throw TensorError("unusable picture", {"", "picture", "[C, H, W] or [N, C, H, W] floating point",
-                                           picture.defined() ? c10::str(picture.sizes()) : "undefined"});
+    throw TensorError("unusable picture",
+                      {"", "picture", "[C, H, W] or [N, C, H, W] floating point", describe(picture)});
   if (tile < 2 || (picture.size(-1) <= tile && picture.size(-2) <= tile))
     throw TensorError("a picture without borders of tiles",
                       {"", "tile", "2 or more, and less than height or width", std::to_string(tile)});

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
+#include "core/describe.hpp"
 #include "nn/ownership.hpp"
 
 namespace lightswitch::nn {
@@ -27,9 +28,7 @@ void require_input(const at::Tensor& x, const char* name, int64_t channels, int6
   if (fits) return;
   std::string expected = "[N, " + std::to_string(channels) + ", H, W] floating point";
   if (multiple > 1) expected += " with H and W multiples of " + std::to_string(multiple);
-  throw TensorError(
-      "unusable input",
-      {"", name, expected, x.defined() ? c10::str(x.sizes(), " ", x.scalar_type()) : "an undefined tensor"});
+  throw TensorError("unusable input", {"", name, expected, describe(x)});
 }
 
 at::Tensor enter(Run& run, const at::Tensor& x, at::ScalarType dtype, c10::Device device) {

@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "core/describe.hpp"
 #include "core/stopwatch.hpp"
 #include "pipeline/requirements.hpp"
 
@@ -37,9 +38,7 @@ void ImageToVideoOptions::validate() const {
   require(seed >= 0, "seed", "0 or more", std::to_string(seed));
   require(decode_chunk >= 0, "decode_chunk", "0 or more", std::to_string(decode_chunk));
   if (!image.defined() || image.dim() != 3 || image.size(0) != 3 || image.numel() == 0 || !image.is_floating_point())
-    throw TensorError("unusable start picture",
-                      {"", "image", "[3, H, W] floating point",
-                       image.defined() ? c10::str(image.sizes(), " ", image.scalar_type()) : "an undefined tensor"});
+    throw TensorError("unusable start picture", {"", "image", "[3, H, W] floating point", describe(image)});
 }
 
 ImageToVideo::ImageToVideo(ImageToVideoParts parts) : parts_(std::move(parts)) {

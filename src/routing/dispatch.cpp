@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "routing/checks.hpp"
+#include "core/describe.hpp"
 
 namespace lightswitch {
 namespace {
@@ -17,7 +17,7 @@ void require_samples(const at::Tensor& samples, const char* name, int64_t count)
   const bool fits = samples.defined() ? samples.dim() > 0 && samples.size(0) == count : count == 0;
   if (!fits)
     throw TensorError("another number of samples than planned",
-                      {"", name, "[" + std::to_string(count) + ", …]", shape_text(samples)});
+                      {"", name, "[" + std::to_string(count) + ", …]", describe(samples)});
 }
 
 }  // namespace

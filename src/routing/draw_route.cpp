@@ -2,7 +2,7 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/routed_decoder.hpp>
 
-#include "routing/checks.hpp"
+#include "core/describe.hpp"
 
 namespace lightswitch {
 namespace {
@@ -26,7 +26,7 @@ at::Tensor heavy_pixels(const PictureRoute& route, int64_t height, int64_t width
 
 at::Tensor draw_route(const at::Tensor& picture, const PictureRoute& route) {
   if (!picture.defined() || picture.dim() != 3 || picture.size(0) != 3 || !picture.is_floating_point())
-    throw TensorError("unusable picture", {"", "picture", "[3, H, W] floating point", shape_text(picture)});
+    throw TensorError("unusable picture", {"", "picture", "[3, H, W] floating point", describe(picture)});
   const int64_t height = picture.size(1), width = picture.size(2);
   const auto samples = [&](int64_t length) { return route.tile == 0 ? 1 : (length + route.tile - 1) / route.tile; };
   if (route.rows != samples(height) || route.columns != samples(width) ||

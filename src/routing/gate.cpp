@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "routing/checks.hpp"
+#include "core/describe.hpp"
 
 namespace lightswitch {
 namespace {
@@ -13,13 +13,9 @@ constexpr double kLargest = 16384;  // so that sums over any sequence stay withi
 
 }  // namespace
 
-std::string shape_text(const at::Tensor& tensor) {
-  return tensor.defined() ? c10::str(tensor.sizes(), " ", tensor.scalar_type()) : "nothing";
-}
-
 std::vector<GateScore> to_gate_scores(const at::Tensor& scores) {
   if (!scores.defined() || scores.dim() != 1 || !scores.is_floating_point())
-    throw TensorError("unusable gate scores", {"", "scores", "[n] floating point", shape_text(scores)});
+    throw TensorError("unusable gate scores", {"", "scores", "[n] floating point", describe(scores)});
   const at::Tensor values = scores.to(at::kCPU, at::kDouble).contiguous();
   const double* value = values.const_data_ptr<double>();
   std::vector<GateScore> result(values.numel());
@@ -34,9 +30,9 @@ std::vector<GateScore> to_gate_scores(const at::Tensor& scores) {
 
 LinearGate::LinearGate(const at::Tensor& weight, const at::Tensor& bias) {
   if (!weight.defined() || weight.dim() != 1 || weight.numel() == 0 || !weight.is_floating_point())
-    throw TensorError("unusable gate", {"", "weight", "[C] floating point", shape_text(weight)});
+    throw TensorError("unusable gate", {"", "weight", "[C] floating point", describe(weight)});
   if (!bias.defined() || bias.numel() != 1 || !bias.is_floating_point())
-    throw TensorError("unusable gate", {"", "bias", "[1] floating point", shape_text(bias)});
+    throw TensorError("unusable gate", {"", "bias", "[1] floating point", describe(bias)});
   weight_ = weight.to(at::kFloat).contiguous();
   bias_ = bias.item<float>();
   if (!std::isfinite(bias_) || !at::isfinite(weight_).all().item<bool>())
@@ -47,7 +43,7 @@ at::Tensor LinearGate::scores(const at::Tensor& features) const {
   if (!features.defined() || features.dim() < 2 || features.size(1) != weight_.size(0) || !features.is_floating_point())
     throw TensorError(
         "unusable features",
-        {"", "features", "[n, " + std::to_string(weight_.size(0)) + ", …] floating point", shape_text(features)});
+        {"", "features", "[n, " + std::to_string(weight_.size(0)) + ", …] floating point", describe(features)});
   const at::Tensor channels = features.to(at::kFloat).flatten(1 + (features.dim() == 2 ? 0 : 1));
   const at::Tensor means = features.dim() == 2 ? channels : channels.mean(-1);
   return at::mv(means, weight_) + bias_;

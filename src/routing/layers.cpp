@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "core/describe.hpp"
 #include "core/stopwatch.hpp"
-#include "routing/checks.hpp"
 
 namespace lightswitch {
 namespace {
@@ -25,12 +25,12 @@ void require_features(const at::Tensor& features, const at::Tensor& mask) {
     throw TensorError(
         "unusable features",
         {"", "features", "[n, " + (mask.defined() ? std::to_string(mask.size(0)) : "C") + ", …] floating point",
-         shape_text(features)});
+         describe(features)});
 }
 
 at::Tensor checked_mask(const at::Tensor& mask) {
   if (!mask.defined() || mask.dim() != 1 || mask.numel() == 0 || !mask.is_floating_point())
-    throw TensorError("unusable mask", {"", "mask", "[C] floating point", shape_text(mask)});
+    throw TensorError("unusable mask", {"", "mask", "[C] floating point", describe(mask)});
   if (!at::isfinite(mask).all().item<bool>())
     throw NumericError("unusable mask", {"", "mask", "finite numbers", "NaN or infinity"});
   return mask.to(at::kFloat).contiguous();

@@ -19,6 +19,7 @@
 #include "cli/codec_compare.hpp"
 #include "cli/codec_model_lookup.hpp"
 #include "cli/output_names.hpp"
+#include "cli/quantile.hpp"
 #include "cli/report.hpp"
 #include "cli/routing_report.hpp"
 #include "cli/subcommands.hpp"
@@ -43,12 +44,6 @@ struct CodecArguments {
   uint64_t seed = 0;
   bool allow_truncated = false;
 };
-
-double quantile(std::vector<double> numbers, double share) {
-  if (numbers.empty()) return 0;
-  std::ranges::sort(numbers);
-  return numbers[static_cast<size_t>(share * static_cast<double>(numbers.size() - 1) + 0.5)];
-}
 
 Json describe(const audio::StreamInfo& info) {
   Json facts{{"model", info.model},

@@ -16,6 +16,7 @@
 
 #include "cli/codec_model_lookup.hpp"
 #include "cli/opus_tools.hpp"
+#include "cli/quantile.hpp"
 #include "cli/report.hpp"
 #include "cli/report_page.hpp"
 #include "cli/sound_picture.hpp"
@@ -45,11 +46,6 @@ struct Heard {
 
 std::string of_share(double share) {
   return number("%.2f", share);
-}
-
-double median(std::vector<double> numbers) {
-  std::ranges::nth_element(numbers, numbers.begin() + static_cast<int64_t>(numbers.size() / 2));
-  return numbers[numbers.size() / 2];
 }
 
 class SoundComparison {
@@ -100,7 +96,7 @@ class SoundComparison {
       std::ranges::replace(heard.file, ' ', '-');
       const auto told = audio::decode_sound(stream, folder_ / heard.file, model_, options, {{}, session_.stop()});
       heard.bits_per_second = static_cast<double>(std::filesystem::file_size(stream)) * 8 / seconds();
-      heard.real_time = median(told.real_time);
+      heard.real_time = quantile(told.real_time, 0.5);
       heard.light_share = told.routing.light_share();
       heard.mean_reduction = told.routing.mean_reduction();
       heard.paths = told.paths;

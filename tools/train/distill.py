@@ -24,7 +24,7 @@ from train.decoders_table import fastest, macs, quality, quality_columns
 from train.export import half
 from train.muon import Muon
 from train.photographs import Crops, decoded, encoded, find, given_latents, kept, read
-from train.runs import CONFIGS, Run, half_precision, read_config, runs_folder, write_atomically
+from train.runs import Run, half_precision, runs_folder, training_options, write_atomically
 from train.teacher import Teacher, load_teacher
 
 HELD_OUT_EVERY = 10
@@ -166,14 +166,12 @@ def score_table(
     return "\n".join(lines) + "\n", scores
 
 
-def distill(options: argparse.Namespace) -> None:
-    config = read_config(options.config)
+def distill(options: argparse.Namespace, config: dict) -> None:
     teacher = load_teacher(options.teacher)
     if teacher.encoder is None and options.latents is None:
         raise ValueError("the teacher's files hold no encoder: name its file too, or give --latents")
     config |= student(options.student, config.pop("vit"), teacher.latent_channels)
     config |= {"name": f"distill-{options.output.stem}", "teacher": teacher.digest}
-    config |= {"minutes": options.minutes} if options.minutes else {}
     refuse_another_run(config)
     judge = load_judge(options.lpips) if options.lpips else None
     training, held_out = split(find(options.images), find(options.score_on) if options.score_on else None)
@@ -197,12 +195,7 @@ def command(arguments: list[str]) -> None:
     parser.add_argument("--score-on", type=Path, help="folder of the photographs to score on; default: every tenth")
     parser.add_argument("--latents", type=Path, help="safetensors: latents under every picture's name, instead of encoding")
     parser.add_argument("--lpips", type=Path, help="TorchScript judge: a term of the loss, and the LPIPS column")
-    parser.add_argument("--config", type=Path, default=CONFIGS / "distill.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
     try:
-        distill(options)
+        distill(*training_options(parser, arguments, "distill.json"))
     except ValueError as error:
         raise SystemExit(f"distill: {error}") from None

@@ -22,7 +22,7 @@ from train.distill import split
 from train.muon import Muon
 from train.photographs import FACTOR, encoded, find, given_latents, read
 from train.routed_training import gains
-from train.runs import CONFIGS, Run, read_config, runs_folder, write_atomically
+from train.runs import Run, runs_folder, training_options, write_atomically
 from train.teacher import Teacher, load_teacher
 
 
@@ -99,9 +99,8 @@ def latents_of(teachers: tuple[Teacher, Teacher], pictures: dict[str, np.ndarray
     return {name: encoded(encoders[0], picture) for name, picture in pictures.items()}
 
 
-def fit(options: argparse.Namespace) -> None:
-    config = read_config(options.config) | {"name": f"gate-{options.output.stem}"}
-    config |= {"minutes": options.minutes} if options.minutes else {}
+def fit(options: argparse.Namespace, config: dict) -> None:
+    config |= {"name": f"gate-{options.output.stem}"}
     light, heavy = load_teacher(options.light), load_teacher(options.heavy)
     training, held_out = split(find(options.images), None)
     side = None if options.latents else config["side"]
@@ -133,12 +132,7 @@ def command(arguments: list[str]) -> None:
     parser.add_argument("--images", type=Path, required=True, help="folder of photographs; every tenth is held out")
     parser.add_argument("-o", "--output", type=Path, required=True, help="safetensors file to write; its name is the run's")
     parser.add_argument("--latents", type=Path, help="safetensors: latents under every picture's name, instead of encoding")
-    parser.add_argument("--config", type=Path, default=CONFIGS / "gate.json")
-    parser.add_argument("--minutes", type=float, help="training time in all, instead of the config's")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
     try:
-        fit(options)
+        fit(*training_options(parser, arguments, "gate.json"))
     except ValueError as error:
         raise SystemExit(f"gate: {error}") from None
