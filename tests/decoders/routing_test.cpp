@@ -4,7 +4,9 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/seams.hpp>
 
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "support/errors.hpp"
 #include "support/reference_case.hpp"
@@ -110,18 +112,40 @@ TEST(Budget, IsRefusedWhereAllLightExceedsIt) {
   expect_error<UnsupportedError>([] { settle_budget(*routed({{"heavy-share", "0.5"}}), 8, 8); });
 }
 
-/// Between the ends time itself decides; whatever it finds is a share, and what it said it took kept the budget.
-TEST(Budget, IsKeptByWhatWasMeasured) {
-  const SettledBudget ends = settle_budget(*routed({{"budget-ms", "100000"}}), 32, 32);
-  const double middle = (ends.light_ms + ends.heavy_ms) / 2;
-  try {
-    const SettledBudget settled = settle_budget(*routed({{"budget-ms", std::to_string(middle)}}), 32, 32);
-    EXPECT_LE(settled.ms, middle);
-    EXPECT_GE(settled.heavy_share, 0);
-    EXPECT_LE(settled.heavy_share, 1);
-  } catch (const OptionError&) {
-    GTEST_SKIP() << "the machine became slower in between";
+/// Takes at least 2 ms and 100 ms times its share.
+class Sleeping final : public Decoder, public RoutedDecoding {
+ public:
+  Sleeping(double heavy_share, double budget_ms) : heavy_share_(heavy_share), budget_ms_(budget_ms) {}
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  const RoutedDecoding* routing() const override { return this; }
+  int64_t macs(int64_t, int64_t) const override { return 0; }
+  static double least_ms(double heavy_share) { return 2 + 100 * heavy_share; }
+  at::Tensor forward(const at::Tensor& latents, std::stop_token) const override {
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(least_ms(heavy_share_)));
+    return latents;
   }
+  at::Tensor forward_observed(const at::Tensor& latents, const RouteObserver&, std::stop_token stop) const override {
+    return forward(latents, std::move(stop));
+  }
+  std::shared_ptr<const Decoder> with_heavy_share(double heavy_share) const override {
+    return std::make_shared<Sleeping>(heavy_share, budget_ms_);
+  }
+  std::optional<double> budget_ms() const override { return budget_ms_; }
+
+ private:
+  double heavy_share_, budget_ms_;
+  LatentSpec spec_;
+  NetworkInfo info_;
+};
+
+/// A busy machine finds a smaller share, never a larger one.
+TEST(Budget, IsKeptByWhatWasMeasured) {
+  const SettledBudget settled = settle_budget(Sleeping(0, 60), 4, 4);
+  EXPECT_LE(settled.ms, 60);
+  EXPECT_GT(settled.heavy_share, 0);
+  EXPECT_LE(Sleeping::least_ms(settled.heavy_share), 60);
+  EXPECT_GE(settled.ms, Sleeping::least_ms(settled.heavy_share));
 }
 
 TEST(Budget, HasToBeSettledBeforeAnythingIsDecoded) {
