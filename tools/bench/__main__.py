@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "peers": "bench.peers:command",
     "compare": "bench.compare:command",
+    "report": "bench.report:command",
 }
 
 

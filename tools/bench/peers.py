@@ -18,9 +18,11 @@ os.environ.setdefault("OMP_PROC_BIND", "true")  # or two threads may share a cor
 
 import torch
 
-from bench import machine, rounds
+from bench import machine, markdown, rounds
 from bench.cases import CLIP_DECODERS, DECODERS, ROOT, Case
 from bench.contenders import DTYPES, PEERS, Contender, Ours, Unavailable
+from bench.peer_runs import EQUAL, table_of
+from train.runs import write_atomically
 
 LEAST_DB = {"fp32": 60, "bf16": 40}
 PEERS_LEAST_DB = {"fp32": 60, "bf16": 30}  # ours must be better than it has to be
@@ -69,21 +71,9 @@ def measure(case: Case, options: argparse.Namespace, folder: Path) -> dict:
     for name, times in figures.items():
         ours = figures.get(f"ours-{name.rpartition('-')[2]}")
         ratio = rounds.paired_ratio(times, ours) if ours else None
-        result["contenders"][name] = {"ms": times, "psnr": min(quality[name], 999.0),
+        result["contenders"][name] = {"ms": times, "psnr": min(quality[name], EQUAL),
                                       "ratio": vars(ratio) if ratio and not name.startswith("ours") else None}
     return result
-
-
-def table(result: dict) -> str:
-    """Markdown."""
-    what = f"{result['decoder']}, {result['width']}x{result['height']}" + (f", {result['frames']} frames" if result["frames"] else "")
-    lines = [f"**{what}**", "", "| contender | best ms | ours is faster by | PSNR dB |", "|---|---|---|---|"]
-    for name, one in result["contenders"].items():
-        ratio = format(rounds.Ratio(**one["ratio"])) if one["ratio"] else ""
-        quality = "equal" if one["psnr"] == 999.0 else f"{one['psnr']:.1f}"
-        lines.append(f"| {name} | {min(one['ms']):.1f} | {ratio} | {quality} |")
-    lines += [f"| {name} | not timed: {reason} | | |" for name, reason in result["absent"].items()]
-    return "\n".join(lines) + "\n"
 
 
 def size(text: str) -> tuple[int, int]:
@@ -110,13 +100,14 @@ def command(arguments: list[str]) -> int:
     if options.clock == "cpu" and options.threads != 1:
         parser.error("--clock cpu counts one thread: add --threads 1")
     torch.set_num_threads(options.threads)
-    run = {"kind": "peers", "machine": machine.facts(), "threads": options.threads, "clock": options.clock, "results": []}
+    run = {"kind": "peers", "machine": machine.facts(), "commands": [machine.command_line()], "threads": options.threads,
+           "clock": options.clock, "results": []}
     for pixels in options.size or [(512, 512)]:
         for name in options.decoder or known:
             with tempfile.TemporaryDirectory() as folder:
                 result = measure(Case(name, pixels, options.frames, Path(folder)), options, Path(folder))
             run["results"].append(result)
-            print(table(result), flush=True)
+            print(markdown.table(table_of(result), []), flush=True)
             if options.json:  # after every decoder: a long run that is stopped leaves what it has
-                options.json.write_text(json.dumps(run, indent=1))
+                write_atomically(options.json, lambda path: path.write_text(json.dumps(run, indent=1)))
     return 0

@@ -57,7 +57,7 @@ class Peers(unittest.TestCase):
         self.assertIn("its compiler failed", result["absent"]["broken-fp32"])
         self.assertIn("wrong answer", result["absent"]["wrong-fp32"])
         self.assertEqual(len(result["contenders"]["eager-fp32"]["ms"]), 3)
-        text = peers.table(result)
+        text = peers.markdown.table(peers.table_of(result), [])
         self.assertIn("taesd, 32x16", text)
         self.assertIn("absent-fp32 | not timed: not installed", text)
 
