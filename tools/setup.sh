@@ -48,8 +48,9 @@ if [ -z "${Torch_DIR:-}" ] && ! find ${CMAKE_PREFIX_PATH:+$(tr ':;' '  ' <<<"$CM
 fi
 if [ $own_torch = yes ] || [ $with_reference = yes ]; then has_venv || missing+=(python3-venv); fi
 
-if [ ${#missing[@]} -gt 0 ]; then
-  as_root=""
+install_packages() {
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local as_root=""
   [ "$(id -u)" = 0 ] || as_root="sudo -n"
   if command -v apt-get >/dev/null && { [ -z "$as_root" ] || $as_root true 2>/dev/null; }; then
     say "installing ${missing[*]}"
@@ -60,23 +61,28 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "setup.sh: for example: sudo apt-get install ${missing[*]}" >&2
     exit 1
   fi
-fi
+}
 
 mkdir -p build
 venv=$PWD/build/venv
-if [ $own_torch = yes ] || [ $with_reference = yes ]; then
+prepare_python() {
+  [ $own_torch = yes ] || [ $with_reference = yes ] || return 0
   [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
   if ! "$venv/bin/python" -c "import sys, importlib.metadata as m; sys.exit(m.version('torch').split('+')[0] != '$torch_version')" 2>/dev/null; then
     say "installing PyTorch $torch_version into build/venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$torch_version" numpy
   fi
-fi
-if [ $with_reference = yes ]; then
-  if ! "$venv/bin/python" -c 'import diffusers, transformers, numpy, safetensors, soundfile' 2>/dev/null; then
+  if [ $with_reference = yes ] && ! "$venv/bin/python" -c 'import diffusers, transformers, numpy, safetensors, soundfile' 2>/dev/null; then
     say "installing the reference implementations into build/venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$torch_version" "${reference_packages[@]}" numpy safetensors soundfile
   fi
-fi
+}
+
+# Packages and wheels come from two places: at the same time where this Python can make environments already.
+python_job=""
+if has_venv; then prepare_python & python_job=$!; fi
+install_packages
+if [ -n "$python_job" ]; then wait "$python_job"; else prepare_python; fi
 
 if [ $own_torch = yes ]; then
   wheel=$("$venv/bin/python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
