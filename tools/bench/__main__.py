@@ -5,6 +5,7 @@ import sys
 
 COMMANDS = {
     "peers": "bench.peers:command",
+    "paper1": "bench.paper1:command",
     "compare": "bench.compare:command",
     "report": "bench.report:command",
 }

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-ROOT = Path(__file__).resolve().parents[2]
+from bench.machine import ROOT
+
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from reference.case import randomise  # noqa: E402

@@ -1,22 +1,18 @@
-"""Who decodes: the program, and its peers. Each gives its pictures once, and times its calls."""
+"""Who decodes the cases: the program, and its peers."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import resource
-import subprocess
 import time
-from abc import ABC, abstractmethod
 from pathlib import Path
 
-import numpy
 import torch
 
 from bench.cases import Case
+from bench.contender import Contender
+from bench.decoding import Decoding
+from bench.program import Program
 
-CORES = os.sched_getaffinity(0)  # before torch binds this process's first thread, and a child with it
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -24,45 +20,10 @@ class Unavailable(Exception):
     """Why a peer takes no part."""
 
 
-class Contender(ABC):
-    @abstractmethod
-    def pictures(self) -> torch.Tensor:
-        """[N, H, W, 3] in [0, 1]."""
-
-    @abstractmethod
-    def ms(self, calls: int, clock: str) -> float:
-        """Of one call: the best of `calls` by the clock on the wall, their mean by that of the processor ("cpu")."""
-
-
-class Ours(Contender):
-    def __init__(self, case: Case, dtype: str, threads: int, program: Path, folder: Path) -> None:
-        self.folder = folder / f"{case.name}-{dtype}"
-        self.folder.mkdir()
-        self.command = [str(program), "decode", str(case.latent_file), "--decoder", f"{case.weights},dtype={dtype}", "--kind", "raw",
-                        "--scaling-factor", "1", "-q", "-t", str(threads), "--json", "-", "-o", str(self.folder / "%04d.npy")]
-        self.start_up: float | None = None
-
-    def run(self, calls: int) -> tuple[list[float], float]:
-        """Milliseconds of every decode, and the process's own in all."""
-        spent = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) * 1e3  # noqa: E731
-        before = spent()
-        process = subprocess.run([*self.command, "--repeat", str(calls)], capture_output=True, text=True,
-                                 preexec_fn=lambda: os.sched_setaffinity(0, CORES))
-        if process.returncode:
-            raise SystemExit(f"{' '.join(self.command)}: exit {process.returncode}: {process.stderr.strip()}")
-        decode = next(stage for stage in json.loads(process.stdout)["stages"] if stage["name"] == "decode")
-        return decode.get("ms_all", [decode["ms"]]), spent() - before
-
-    def pictures(self) -> torch.Tensor:
-        self.run(1)
-        return torch.stack([torch.from_numpy(numpy.load(file)) for file in sorted(self.folder.iterdir())])
-
-    def ms(self, calls: int, clock: str) -> float:
-        if clock == "wall":
-            return min(self.run(calls + 1)[0][1:])
-        if self.start_up is None:  # loading, the first call and writing
-            self.start_up = min(self.run(1)[1] for _ in range(3))
-        return (self.run(calls + 1)[1] - self.start_up) / calls
+class Ours(Decoding):
+    def __init__(self, case: Case, dtype: str, program: Program, folder: Path) -> None:
+        super().__init__(program, case.latent_file, f"{case.weights},dtype={dtype}", folder / f"{case.name}-{dtype}",
+                         ["--kind", "raw", "--scaling-factor", "1"])
 
 
 class InProcess(Contender):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import tempfile
 from pathlib import Path
@@ -18,23 +17,22 @@ os.environ.setdefault("OMP_PROC_BIND", "true")  # or two threads may share a cor
 
 import torch
 
-from bench import machine, markdown, rounds
-from bench.cases import CLIP_DECODERS, DECODERS, ROOT, Case
-from bench.contenders import DTYPES, PEERS, Contender, Ours, Unavailable
+from bench import CORES, machine, markdown, rounds
+from bench.agreement import LEAST_DB, decibels
+from bench.cases import CLIP_DECODERS, DECODERS, Case
+from bench.contender import Contender
+from bench.contenders import DTYPES, PEERS, Ours, Unavailable
 from bench.peer_runs import EQUAL, table_of
+from bench.program import BUILT, Program, ProgramFailed
+from bench.timing import timed
 from train.runs import write_atomically
 
-LEAST_DB = {"fp32": 60, "bf16": 40}
 PEERS_LEAST_DB = {"fp32": 60, "bf16": 30}  # ours must be better than it has to be
-SETTLED_MS = 500  # calls go on for as long: the system takes its time to give all threads a core of their own
 
 
-def decibels(found: torch.Tensor, expected: torch.Tensor) -> float:
-    error = (found - expected).square().mean().item()
-    return 10 * math.log10(1 / error) if error else math.inf
-
-
-def gather(case: Case, options: argparse.Namespace, folder: Path) -> tuple[dict[str, Contender], dict[str, float], dict[str, str]]:
+def gather(
+    case: Case, options: argparse.Namespace, program: Program, folder: Path
+) -> tuple[dict[str, Contender], dict[str, float], dict[str, str]]:
     """Who takes part, at what PSNR, and why the others do not."""
     expected = PEERS["eager"](case, "fp32", options.threads).pictures()
     there, quality, absent = {}, {}, {}
@@ -42,12 +40,14 @@ def gather(case: Case, options: argparse.Namespace, folder: Path) -> tuple[dict[
         for dtype in options.dtype or DTYPES:
             name = f"{peer}-{dtype}"
             try:
-                one = (Ours(case, dtype, options.threads, options.program, folder) if peer == "ours"
+                one = (Ours(case, dtype, program, folder) if peer == "ours"
                        else PEERS[peer](case, dtype, options.threads))
                 found = decibels(one.pictures(), expected)
             except Unavailable as reason:
                 absent[name] = str(reason)
                 continue
+            except ProgramFailed as reason:
+                raise SystemExit(str(reason)) from reason
             except Exception as error:  # whatever a peer's compiler throws at this network is its result
                 absent[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
                 continue
@@ -61,11 +61,9 @@ def gather(case: Case, options: argparse.Namespace, folder: Path) -> tuple[dict[
     return there, quality, absent
 
 
-def measure(case: Case, options: argparse.Namespace, folder: Path) -> dict:
-    there, quality, absent = gather(case, options, folder)
-    calls = {name: max(1, min(100, round(SETTLED_MS / one.ms(1, options.clock)))) for name, one in there.items()}
-    figures = rounds.abba({name: lambda one=one, name=name: one.ms(calls[name], options.clock) for name, one in there.items()},
-                          options.rounds)
+def measure(case: Case, options: argparse.Namespace, program: Program, folder: Path) -> dict:
+    there, quality, absent = gather(case, options, program, folder)
+    figures = timed(there, options.clock, options.rounds)
     result = {"decoder": case.name, "width": case.size[0], "height": case.size[1], "frames": case.frames, "absent": absent,
               "contenders": {}}
     for name, times in figures.items():
@@ -89,9 +87,9 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dtype", action="append", choices=DTYPES)
     parser.add_argument("--peer", action="append", choices=PEERS)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=len(CORES))
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
-    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "bin" / "lightswitch")
+    parser.add_argument("--program", type=Path, default=BUILT)
     parser.add_argument("--json", type=Path, help="where the run is kept, for `report` and `compare`")
     options = parser.parse_args(arguments)
     known = CLIP_DECODERS if options.frames else DECODERS
@@ -99,13 +97,17 @@ def command(arguments: list[str]) -> int:
         parser.error(f"{', '.join(sorted(unknown))}: with --frames {', '.join(CLIP_DECODERS)}, without {', '.join(DECODERS)}")
     if options.clock == "cpu" and options.threads != 1:
         parser.error("--clock cpu counts one thread: add --threads 1")
+    try:
+        program = Program(options.program, options.threads)
+    except ProgramFailed as reason:
+        parser.error(str(reason))
     torch.set_num_threads(options.threads)
     run = {"kind": "peers", "machine": machine.facts(), "commands": [machine.command_line()], "threads": options.threads,
            "clock": options.clock, "results": []}
     for pixels in options.size or [(512, 512)]:
         for name in options.decoder or known:
             with tempfile.TemporaryDirectory() as folder:
-                result = measure(Case(name, pixels, options.frames, Path(folder)), options, Path(folder))
+                result = measure(Case(name, pixels, options.frames, Path(folder)), options, program, Path(folder))
             run["results"].append(result)
             print(markdown.table(table_of(result), []), flush=True)
             if options.json:  # after every decoder: a long run that is stopped leaves what it has

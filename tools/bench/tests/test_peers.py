@@ -8,7 +8,8 @@ from unittest import mock
 
 import torch
 
-from bench import peers
+from bench import peers, timing
+from bench.agreement import decibels
 from bench.cases import Case
 from bench.contenders import InProcess, Unavailable, eager
 
@@ -35,13 +36,13 @@ class Peers(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.folder = Path(holder.name)
         self.case = Case("taesd", (32, 16), 0, self.folder)
-        self.options = argparse.Namespace(threads=1, dtype=["fp32"], peer=None, program=Path("unused"), clock="wall", rounds=3)
+        self.options = argparse.Namespace(threads=1, dtype=["fp32"], peer=None, clock="wall", rounds=3)
 
     def run_with(self, others: dict, ours) -> dict:
         with mock.patch.object(peers, "PEERS", {"eager": eager, **others}), mock.patch.object(
-            peers, "Ours", lambda case, dtype, threads, program, folder: ours(case)
-        ), mock.patch.object(peers, "SETTLED_MS", 1):
-            return peers.measure(self.case, self.options, self.folder)
+            peers, "Ours", lambda case, dtype, program, folder: ours(case)
+        ), mock.patch.object(timing, "SETTLED_MS", 1):
+            return peers.measure(self.case, self.options, mock.Mock(), self.folder)
 
     def right(self, case: Case) -> InProcess:
         return InProcess(case, case.network(), case.latents)
@@ -69,7 +70,7 @@ class Peers(unittest.TestCase):
     def test_bf16_is_close(self) -> None:
         exact, close = (eager(self.case, dtype, 1).pictures() for dtype in ("fp32", "bf16"))
         self.assertEqual(exact.shape, (1, 16, 32, 3))
-        self.assertGreater(peers.decibels(close, exact), 40)
+        self.assertGreater(decibels(close, exact), 40)
 
     def test_two_threads_have_no_clock_of_their_own(self) -> None:
         with self.assertRaises(SystemExit), mock.patch("sys.stderr"):

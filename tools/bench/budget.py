@@ -1,0 +1,35 @@
+"""How much longer a run may take."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+
+
+def processor_seconds() -> float:
+    """Of this process and of all that it called."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+CLOCKS = {"wall": time.monotonic, "cpu": processor_seconds}
+
+
+class Budget:
+    def __init__(self, seconds: float | None = None, clock: str = "wall") -> None:
+        """Without seconds there is no end to it."""
+        self.clock = clock
+        self.until = math.inf if seconds is None else self.now() + seconds
+
+    def now(self) -> float:
+        return CLOCKS[self.clock]()
+
+    def left(self) -> float:
+        return self.until - self.now()
+
+    def allows(self, seconds: float) -> bool:
+        return seconds <= self.left()
+
+    def part(self, seconds: float) -> Budget:
+        """For one section: no more than that, and than what is left."""
+        return Budget(None if math.isinf(self.until) else max(0.0, min(seconds, self.left())), self.clock)
