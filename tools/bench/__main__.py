@@ -4,8 +4,10 @@ import importlib
 import sys
 
 COMMANDS = {
+    "all": "bench.everything:command",
     "peers": "bench.peers:command",
     "paper1": "bench.paper1:command",
+    "paper2": "bench.paper2:command",
     "compare": "bench.compare:command",
     "report": "bench.report:command",
 }

@@ -20,8 +20,11 @@ class Axis:
     logarithmic: bool = False
 
     def at(self, value: float) -> float:
-        place = math.log(value / self.low) / math.log(self.high / self.low) if self.logarithmic else (
-            (value - self.low) / (self.high - self.low))  # fmt: skip
+        place = (
+            math.log(value / self.low) / math.log(self.high / self.low)
+            if self.logarithmic
+            else ((value - self.low) / (self.high - self.low))
+        )
         return self.start + place * (self.end - self.start)
 
     def ticks(self) -> list[float]:

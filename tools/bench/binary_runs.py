@@ -10,8 +10,16 @@ from bench import machine
 from bench.document import MISSING, Bars, Section, Table, number
 
 MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
-OF_THE_HARNESS = {"iterations", "repetitions", "repetition_index", "threads", "family_index", "per_family_instance_index", "real_time",
-                  "cpu_time"}  # fmt: skip
+OF_THE_HARNESS = {
+    "iterations",
+    "repetitions",
+    "repetition_index",
+    "threads",
+    "family_index",
+    "per_family_instance_index",
+    "real_time",
+    "cpu_time",
+}
 HOW_IT_RAN = ("iterations:", "repeats:", "process_time", "real_time", "manual_time")
 
 
@@ -55,8 +63,10 @@ def source(run: dict) -> list[str]:
     if "machine" in run:
         lines = [machine.described(run["machine"])]
     else:
-        lines = [f"{context.get('num_cpus', '?')} cores ({context.get('cpu_capability', '?')}), {context.get('date', '?')}, "
-                 f"version {context.get('lightswitch', '?')}; the file names neither processor nor commit"]  # fmt: skip
+        lines = [
+            f"{context.get('num_cpus', '?')} cores ({context.get('cpu_capability', '?')}), {context.get('date', '?')}, "
+            f"version {context.get('lightswitch', '?')}; the file names neither processor nor commit"
+        ]
     return [*lines, f"threads: {context.get('threads', '?')}", *run.get("commands", [])]
 
 
@@ -65,10 +75,15 @@ def section_of_binary(run: dict, name: str) -> Section:
     rows, failed = rows_of(run)
     counters = list(dict.fromkeys(key for row in rows.values() for key in row.counters))
     cells = [
-        [name, number(row.ms), number(row.processor_ms), number(row.spread and 100 * row.spread, ".1f"),
-         *(number(row.counters.get(key)) for key in counters)]
+        [
+            name,
+            number(row.ms),
+            number(row.processor_ms),
+            number(row.spread and 100 * row.spread, ".1f"),
+            *(number(row.counters.get(key)) for key in counters),
+        ]
         for name, row in rows.items()
-    ]  # fmt: skip
+    ]
     cells += [[name, f"not timed: {why}", *[MISSING] * (2 + len(counters))] for name, why in failed.items()]
     title = Path(run.get("context", {}).get("executable", name)).name
     section = Section(title, source(run), tables=[Table(title, ["benchmark", "ms", "processor ms", "spread %", *counters], cells)])

@@ -30,6 +30,10 @@ class Budget:
     def allows(self, seconds: float) -> bool:
         return seconds <= self.left()
 
+    def timeout(self) -> float | None:
+        """Seconds on the wall that one more call may take; None where that is not bounded."""
+        return None if math.isinf(self.until) or self.clock == "cpu" else max(self.left(), 1.0)
+
     def part(self, seconds: float) -> Budget:
         """For one section: no more than that, and than what is left."""
         return Budget(None if math.isinf(self.until) else max(0.0, min(seconds, self.left())), self.clock)

@@ -24,8 +24,10 @@ def line(x1: float, y1: float, x2: float, y2: float, colour: str = "#ddd") -> st
 
 
 def svg(width: float, height: float, title: str, parts: Sequence[str]) -> str:
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
-            f'role="img" font-family="sans-serif" font-size="12" fill="#1b1b1b">')  # fmt: skip
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'role="img" font-family="sans-serif" font-size="12" fill="#1b1b1b">'
+    )
     body = [f"<title>{html.escape(title)}</title>", words(8, 16, title, more=' font-weight="bold"'), *parts]
     return "\n".join([head, *body, "</svg>\n"])
 
@@ -37,7 +39,11 @@ def grid(x: Axis, y: Axis, x_name: str, y_name: str) -> list[str]:
     for value in y.ticks():
         parts += [line(x.start, y.at(value), x.end, y.at(value)), words(x.start - 6, y.at(value) + 4, written(value), "end")]
     turned = f' transform="rotate(-90 14 {(y.start + y.end) / 2:.0f})"'
-    return [*parts, words((x.start + x.end) / 2, y.start + 34, x_name, "middle"), words(14, (y.start + y.end) / 2, y_name, "middle", turned)]
+    return [
+        *parts,
+        words((x.start + x.end) / 2, y.start + 34, x_name, "middle"),
+        words(14, (y.start + y.end) / 2, y_name, "middle", turned),
+    ]
 
 
 def bars(chart: Bars) -> str:

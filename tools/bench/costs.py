@@ -55,8 +55,10 @@ def energies(decodings: Mapping[str, Decoding], figures: Mapping[str, list[float
 
 
 def notes() -> list[str]:
-    lines = ["ms: of one call, the best of all rounds; faster: median and 95 % interval over paired rounds. MiB: peak of the process above "
-             "that of the same command with a decoder of one matrix, weights included."]  # fmt: skip
+    lines = [
+        "ms: of one call, the best of all rounds; faster: median and 95 % interval over paired rounds. MiB: peak of the process above "
+        "that of the same command with a decoder of one matrix, weights included."
+    ]
     try:
         Meter()
         return [*lines, "J: of one call, by RAPL, for whole processor packages and all that runs there."]

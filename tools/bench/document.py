@@ -92,8 +92,13 @@ def chart_of(fields: dict) -> Chart:
 def sections_of(run: dict) -> Iterator[Section]:
     """@throws KeyError, TypeError, ValueError, AttributeError for another form."""
     for one in run["sections"]:
-        yield Section(one["title"], one["source"], one["text"], [Table(**table) for table in one["tables"]],
-                      [chart_of(chart) for chart in one["charts"]])
+        yield Section(
+            one["title"],
+            one["source"],
+            one["text"],
+            [Table(**table) for table in one["tables"]],
+            [chart_of(chart) for chart in one["charts"]],
+        )
 
 
 def number(value: float | None, digits: str = ".3g") -> str:

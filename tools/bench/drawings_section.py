@@ -34,8 +34,9 @@ def measure(settings: Settings, size: int, count: int) -> AtSize:
     decodings = {}
     for name in SCENES_SPACE.decoders:
         decodings[name] = SCENES_SPACE.decoding(settings, name, one, folder / f"timed-{name}")
-        require(f"{name} of models/scenes, {size}x{size}", settings.dtype, decodings[name].pictures(),
-                pictures_by_pytorch(name, stored(one)[0]))  # fmt: skip
+        require(
+            f"{name} of models/scenes, {size}x{size}", settings.dtype, decodings[name].pictures(), pictures_by_pytorch(name, stored(one)[0])
+        )
     found = {}
     for name in SCENES_SPACE.decoders:
         SCENES_SPACE.decode(settings, name, latents, folder / name / "%04d.png")
@@ -49,15 +50,22 @@ def rows(size: int, at: AtSize) -> list[list[str]]:
 
 
 def charts(size: int, at: AtSize) -> list[Bars | Points]:
-    measures = [("LPIPS", False, {name: one.lpips for name, one in at.quality.items()}),
-                ("SSIM", True, {name: one.ssim for name, one in at.quality.items()})]  # fmt: skip
+    measures = [
+        ("LPIPS", False, {name: one.lpips for name, one in at.quality.items()}),
+        ("SSIM", True, {name: one.ssim for name, one in at.quality.items()}),
+    ]
     drawn: list[Bars | Points] = [
-        Points(f"{size}x{size}: {measure} against time", "ms", measure, more, [(name, at.cost[name].ms, value) for name, value in by.items()])
+        Points(
+            f"{size}x{size}: {measure} against time", "ms", measure, more, [(name, at.cost[name].ms, value) for name, value in by.items()]
+        )
         for measure, more, by in measures
         if None not in by.values()
     ]
-    return [*drawn, Bars(f"{size}x{size}: time", "ms", [(name, one.ms) for name, one in at.cost.items()]),
-            Bars(f"{size}x{size}: memory", "MiB", [(name, one.mib) for name, one in at.cost.items()])]  # fmt: skip
+    return [
+        *drawn,
+        Bars(f"{size}x{size}: time", "ms", [(name, one.ms) for name, one in at.cost.items()]),
+        Bars(f"{size}x{size}: memory", "MiB", [(name, one.mib) for name, one in at.cost.items()]),
+    ]
 
 
 def claim(claims: Claims, at: dict[int, AtSize]) -> None:
@@ -88,11 +96,25 @@ def section(settings: Settings, claims: Claims) -> Section:
         last = settings.budget.now() - began
     claim(claims, at)
     many = ", ".join(f"{PICTURES[size] * (1 if settings.quick else WITHOUT_HASTE)} of {size}x{size}" for size in at)
-    about = [f"Held-out drawings ({many}) through the encoder of models/scenes, which was trained on 128x128 alone, and every decoder of its "
-             "space. Each decoder's picture was compared with PyTorch's from the same file before it was timed."]  # fmt: skip
-    notes = [*costs.notes(), "Fréchet: distance of SqueezeNet features (or those of --features) of 256x256 pieces, as many at every size; the "
-             "paper's are Inception's on photographs: compare ratios."]  # fmt: skip
-    table = Table("models/scenes: quality, time and memory", ["pixels", "decoder", *costs.COLUMNS, *quality.COLUMNS],
-                  [row for size, one in at.items() for row in rows(size, one)], [*notes, *left_out])  # fmt: skip
-    return Section("The shipped model on held-out drawings", settings.source(), about, [table],
-                   [chart for size, one in at.items() for chart in charts(size, one)])  # fmt: skip
+    about = [
+        f"Held-out drawings ({many}) through the encoder of models/scenes, which was trained on 128x128 alone, and every decoder of its "
+        "space. Each decoder's picture was compared with PyTorch's from the same file before it was timed."
+    ]
+    notes = [
+        *costs.notes(),
+        "Fréchet: distance of SqueezeNet features (or those of --features) of 256x256 pieces, as many at every size; the "
+        "paper's are Inception's on photographs: compare ratios.",
+    ]
+    table = Table(
+        "models/scenes: quality, time and memory",
+        ["pixels", "decoder", *costs.COLUMNS, *quality.COLUMNS],
+        [row for size, one in at.items() for row in rows(size, one)],
+        [*notes, *left_out],
+    )
+    return Section(
+        "The shipped model on held-out drawings",
+        settings.source(),
+        about,
+        [table],
+        [chart for size, one in at.items() for chart in charts(size, one)],
+    )

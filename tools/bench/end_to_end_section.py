@@ -37,8 +37,21 @@ def measure(settings: Settings, steps: int, rounds: int) -> Whole:
     for round_ in range(rounds):
         for name in decode:
             target = settings.folder(f"whole-{steps}-{round_}-{name}") / "%d.png"
-            report = settings.program.report("image", "-m", SCENES, "-p", PROMPT, "--steps", str(steps), "-b", str(PICTURES), "--decoder",
-                                             f"{name},dtype={settings.dtype}", "-o", target)  # fmt: skip
+            report = settings.program.report(
+                "image",
+                "-m",
+                SCENES,
+                "-p",
+                PROMPT,
+                "--steps",
+                str(steps),
+                "-b",
+                str(PICTURES),
+                "--decoder",
+                f"{name},dtype={settings.dtype}",
+                "-o",
+                target,
+            )
             before.append((stage(report, "text")["ms"] + stage(report, "denoise")["ms"]) / PICTURES)
             decode[name].append(stage(report, "decode")["ms"] / PICTURES)
     return Whole(statistics.median(before), {name: statistics.median(values) for name, values in decode.items()})
@@ -56,22 +69,58 @@ def section(settings: Settings, claims: Claims) -> Section:
         found[steps] = measure(settings, steps, min(settings.rounds, 3))
         last = settings.budget.now() - began
     rows = [
-        [str(steps), name, number(one.before), number(one.decode[FULL]), number(100 * one.share(FULL), ".1f"), number(one.decode[name]),
-         number(100 * one.share(name), ".1f"), number(100 * one.saved(name), ".1f"), f"up to {100 * END_TO_END:.0f}",
-         number(one.saved(name) / END_TO_END, ".2f")]
+        [
+            str(steps),
+            name,
+            number(one.before),
+            number(one.decode[FULL]),
+            number(100 * one.share(FULL), ".1f"),
+            number(one.decode[name]),
+            number(100 * one.share(name), ".1f"),
+            number(100 * one.saved(name), ".1f"),
+            f"up to {100 * END_TO_END:.0f}",
+            number(one.saved(name) / END_TO_END, ".2f"),
+        ]
         for steps, one in found.items()
         for name in LIGHT
-    ]  # fmt: skip
+    ]
     for name in LIGHT:
         best = max(found, key=lambda steps: found[steps].saved(name))
         one = found[best]
         whole = f"{number(one.before + one.decode[FULL])} → {number(one.before + one.decode[name])}"
-        claims.add_ratio("end to end, ms", f"up to {100 * END_TO_END:.0f} % saved", 1 / (1 - END_TO_END), f"models/scenes, vae → {name}, "
-                         f"{best} steps", whole, 1 / (1 - one.saved(name)))  # fmt: skip
-    table = Table("End to end with a light decoder", ["steps", "light decoder", "before the decoder, ms", "full decoder, ms", "its share %",
-                                                      "light decoder, ms", "its share %", "saved %", "the paper's %", "by the paper's"], rows, left_out)  # fmt: skip
-    about = [f"“{PROMPT}” at 128x128 by models/scenes, {PICTURES} pictures a run, ms of a picture; what loads and writes is left out. "
-             "By the clock on the wall, inside one process."]  # fmt: skip
-    chart = Lines("Share of the decoder in the whole", "steps", "%", {name: [(steps, 100 * one.share(name)) for steps, one in found.items()]
-                                                                      for name in (FULL, *LIGHT)})  # fmt: skip
+        claims.add_ratio(
+            "end to end, ms",
+            f"up to {100 * END_TO_END:.0f} % saved",
+            1 / (1 - END_TO_END),
+            f"models/scenes, vae → {name}, {best} steps",
+            whole,
+            1 / (1 - one.saved(name)),
+        )
+    table = Table(
+        "End to end with a light decoder",
+        [
+            "steps",
+            "light decoder",
+            "before the decoder, ms",
+            "full decoder, ms",
+            "its share %",
+            "light decoder, ms",
+            "its share %",
+            "saved %",
+            "the paper's %",
+            "by the paper's",
+        ],
+        rows,
+        left_out,
+    )
+    about = [
+        f"“{PROMPT}” at 128x128 by models/scenes, {PICTURES} pictures a run, ms of a picture; what loads and writes is left out. "
+        "By the clock on the wall, inside one process."
+    ]
+    chart = Lines(
+        "Share of the decoder in the whole",
+        "steps",
+        "%",
+        {name: [(steps, 100 * one.share(name)) for steps, one in found.items()] for name in (FULL, *LIGHT)},
+    )
     return Section("Decode share end to end", settings.source(), about, [table], [chart])

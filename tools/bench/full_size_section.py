@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+from safetensors.torch import save_file
 
 from bench import costs
 from bench.agreement import require
@@ -13,15 +15,19 @@ from bench.document import Bars, Section, Table
 from bench.published import LEAST_MEMORY, MS_8_FRAMES, MS_256, SUB_MODULE, Claims, Pair
 from bench.settings import Settings, say
 
-import torch
-from safetensors.torch import save_file
-
 CHECKED = (64, 64)  # pixels of the pictures that are compared with PyTorch's
 FRAMES = 8
 CLIP_SIZE = 256
 TURNS = ((256, 0), (CLIP_SIZE, FRAMES), (512, 0), (1024, 0))  # pixels and frames, what matters most first
-SHOWN = {"kl": "SD 1.5's KL", "tae-192": "TAE-192", "efficientvit": "EfficientViT", "taesd": "TAESD", "svd": "SVD",
-         "tae-192-temporal": "TAE-192, temporal", "taesdv": "TAESDV"}  # fmt: skip
+SHOWN = {
+    "kl": "SD 1.5's KL",
+    "tae-192": "TAE-192",
+    "efficientvit": "EfficientViT",
+    "taesd": "TAESD",
+    "svd": "SVD",
+    "tae-192-temporal": "TAE-192, temporal",
+    "taesdv": "TAESDV",
+}
 
 
 def check(settings: Settings, name: str, frames: int) -> None:
@@ -59,7 +65,9 @@ def claim(claims: Claims, at: dict[int, dict[str, Cost]], clips: dict[str, Cost]
     for size, cost in at.items():
         name = min(cost, key=lambda one: cost[one].ms)
         pair = Pair(cost["kl"].ms, cost[name].ms)
-        claims.add_ratio("sub-module speed-up", "up to", SUB_MODULE, f"full size, KL → {SHOWN[name]}, {size}x{size}", str(pair), pair.ratio())
+        claims.add_ratio(
+            "sub-module speed-up", "up to", SUB_MODULE, f"full size, KL → {SHOWN[name]}, {size}x{size}", str(pair), pair.ratio()
+        )
 
 
 def section(settings: Settings, claims: Claims) -> Section:
@@ -86,11 +94,20 @@ def section(settings: Settings, claims: Claims) -> Section:
         else:
             at[size] = cost
     claim(claims, at, clips)
-    table = Table("Full size, random weights: time and memory", ["what", "decoder", *costs.COLUMNS],
-                  [row for size, cost in at.items() for row in rows(f"{size}x{size}", cost)]
-                  + (rows(f"{FRAMES} frames of {CLIP_SIZE}x{CLIP_SIZE}", clips) if clips else []), [*costs.notes(), *left_out])  # fmt: skip
-    about = ["The networks that the paper compares, at their size, with random weights: time and memory alone. Each one's picture of "
-             f"{CHECKED[0]}x{CHECKED[1]} was compared with eager PyTorch's in fp32 before it was timed."]  # fmt: skip
-    charts = [Bars(f"Full size, {size}x{size}: {what}", unit, [(SHOWN[name], value(one)) for name, one in cost.items()])
-              for size, cost in at.items() for what, unit, value in (("time", "ms", lambda one: one.ms), ("memory", "MiB", lambda one: one.mib))]
+    table = Table(
+        "Full size, random weights: time and memory",
+        ["what", "decoder", *costs.COLUMNS],
+        [row for size, cost in at.items() for row in rows(f"{size}x{size}", cost)]
+        + (rows(f"{FRAMES} frames of {CLIP_SIZE}x{CLIP_SIZE}", clips) if clips else []),
+        [*costs.notes(), *left_out],
+    )
+    about = [
+        "The networks that the paper compares, at their size, with random weights: time and memory alone. Each one's picture of "
+        f"{CHECKED[0]}x{CHECKED[1]} was compared with eager PyTorch's in fp32 before it was timed."
+    ]
+    charts = [
+        Bars(f"Full size, {size}x{size}: {what}", unit, [(SHOWN[name], value(one)) for name, one in cost.items()])
+        for size, cost in at.items()
+        for what, unit, value in (("time", "ms", lambda one: one.ms), ("memory", "MiB", lambda one: one.mib))
+    ]
     return Section("The paper's architectures at full size", settings.source(), about, [table], charts)

@@ -42,8 +42,15 @@ def instructions() -> list[str]:
 
 def facts() -> dict[str, object]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"processor": processor(), "instructions": instructions(), "cores": len(CORES), "memory_gib": round(memory),
-            "load": round(os.getloadavg()[0], 2), "commit": commit(), "date": time.strftime("%Y-%m-%d %H:%M")}
+    return {
+        "processor": processor(),
+        "instructions": instructions(),
+        "cores": len(CORES),
+        "memory_gib": round(memory),
+        "load": round(os.getloadavg()[0], 2),
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+    }
 
 
 def described(facts: dict) -> str:

@@ -34,7 +34,9 @@ def measured(settings: Settings, space: Space, by_pytorch: Callable[[str, torch.
     decodings = {}
     for name in space.decoders:
         decodings[name] = space.decoding(settings, name, one, settings.scratch / f"timed-{name}", *AT_ONCE)
-        require(f"{name} of {space.name}", settings.dtype, decodings[name].pictures(), by_pytorch(name, stored(pictures_latents)[0][:FRAMES]))
+        require(
+            f"{name} of {space.name}", settings.dtype, decodings[name].pictures(), by_pytorch(name, stored(pictures_latents)[0][:FRAMES])
+        )
     found = {}
     for name in space.decoders:
         space.decode(settings, name, latents, settings.scratch / name / "%04d.png", *AT_ONCE)

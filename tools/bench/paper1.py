@@ -1,9 +1,10 @@
 """The table of arXiv 2503.04871 remade, each figure beside the paper's (`python -m bench paper1 -o DIR`).
 
-models/scenes on held-out drawings of 256, 512 and 1024 pixels (time, memory, PSNR, SSIM, LPIPS, Fréchet distance), models/motion on clips of
-eight frames, the share of the decoder end to end, the paper's own architectures at full size (time and memory), and photographs and clips
-of yours: --coco takes a folder with pictures and captions.json (or annotations/*.json), --ucf one of class folders of avi files; without
-them those of $LIGHTSWITCH_DATA. They go through TAEF2, where the data has it, and through models/scenes; --encoder and --decoder take your own.
+models/scenes on held-out drawings of 256, 512 and 1024 pixels (time, memory, PSNR, SSIM, LPIPS, Fréchet distance), models/motion on clips
+of eight frames, the share of the decoder end to end, the paper's own architectures at full size (time and memory), and photographs and
+clips of yours: --coco takes a folder with pictures and captions.json (or annotations/*.json), --ucf one of class folders of avi files;
+without them those of $LIGHTSWITCH_DATA. They go through TAEF2, where the data has it, and through models/scenes; --encoder and --decoder
+take your own.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from bench.published import PAPER1, Claims  # noqa: E402
 from bench.settings import Settings, add_options  # noqa: E402
 from bench.spaces import SCENES_SPACE, Space, published_space, users_space  # noqa: E402
 
-NOTES = ["Ratios: of times and memory the full decoder's figure by the light one's, of qualities the light one's by the full one's. The paper "
-         "measured on one GPU, on photographs, with Inception; this is another machine, other pictures, other features: what can be compared "
-         "is the ratios."]  # fmt: skip
+NOTES = [
+    "Ratios: of times and memory the full decoder's figure by the light one's, of qualities the light one's by the full one's. The paper "
+    "measured on one GPU, on photographs, with Inception; this is another machine, other pictures, other features: what can be compared "
+    "is the ratios."
+]
 SHARES = {"drawings": 0.3, "motion": 0.1, "end to end": 0.15, "full size": 0.6}  # of the time that is left, in this order
 
 
@@ -49,9 +52,15 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decoder", metavar="SPEC", action="append", help="of its space, the full one first; repeat for more")
 
 
-def spaces_of(parser: argparse.ArgumentParser, options: argparse.Namespace, data: Path | None) -> list[Space]:
+def check_data_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if bool(options.encoder) != bool(options.decoder):
         parser.error("--encoder and --decoder go together")
+    for name, folder in (("--coco", options.coco), ("--ucf", options.ucf)):
+        if folder and not folder.is_dir():
+            parser.error(f"{name}: {folder}: a folder expected, found none")
+
+
+def spaces_of(options: argparse.Namespace, data: Path | None) -> list[Space]:
     if options.encoder:
         return [users_space(options.encoder, options.decoder)]
     return [space for space in (published_space(data), SCENES_SPACE) if space]
@@ -62,5 +71,10 @@ def command(arguments: list[str]) -> int:
     add_options(parser)
     add_data_options(parser)
     options = parser.parse_args(arguments)
-    return run(parser, options, f"{PAPER1}, remade",
-               lambda settings: sections(settings, spaces_of(parser, options, settings.data), options.coco, options.ucf))
+    check_data_options(parser, options)
+    return run(
+        parser,
+        options,
+        f"{PAPER1}, remade",
+        lambda settings: sections(settings, spaces_of(options, settings.data), options.coco, options.ucf),
+    )

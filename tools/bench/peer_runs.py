@@ -26,9 +26,14 @@ def table_of(result: dict) -> Table:
 def section_of_peers(run: dict) -> Section:
     of_what = "processor time" if run["clock"] == "cpu" else "time on the wall"
     source = [machine.described(run["machine"]), f"threads: {run['threads']}, {of_what}", *run.get("commands", [])]
-    section = Section("Beside their peers", source, [
-        "The same random weights and latents for all, outputs compared with eager fp32's first. A ratio is the peer's time over ours in "
-        "the same dtype and round: the median, and the 95 % interval of a bootstrap."])  # fmt: skip
+    section = Section(
+        "Beside their peers",
+        source,
+        [
+            "The same random weights and latents for all, outputs compared with eager fp32's first. A ratio is the peer's time over ours in "
+            "the same dtype and round: the median, and the 95 % interval of a bootstrap."
+        ],
+    )
     for result in run["results"]:
         section.tables.append(table_of(result))
         points = [(name, min(one["ms"]), one["psnr"]) for name, one in result["contenders"].items() if one["psnr"] < EQUAL]

@@ -93,19 +93,24 @@ def clips_table(settings: Settings, spaces: list[Space], ucf: Path | None) -> Ta
         began = settings.budget.now()
         rows += clip_rows(settings, spaces, clip, place)
         last = settings.budget.now() - began
-    notes.append(f"Fréchet: video distance, of the mean features of every {CLIP_FRAMES} frames. Decoders of pictures decode every frame alone; "
-                 "flicker: by how much the change from each frame to the next is off.")  # fmt: skip
+    notes.append(
+        f"Fréchet: video distance, of the mean features of every {CLIP_FRAMES} frames. Decoders of pictures decode every frame alone; "
+        "flicker: by how much the change from each frame to the next is off."
+    )
     return Table(f"Clips of {folder.name}", columns, rows, notes)
 
 
 def section(settings: Settings, spaces: list[Space], coco: Path | None, ucf: Path | None) -> Section:
-    about = ["Through an encoder and the decoders of its space: "
-             + "; ".join(f"{one.name} ({', '.join(one.decoders)})" for one in spaces) + ".",
-             "A full and a light decoder of one space of photographs are compared with --encoder SPEC --decoder FULL --decoder LIGHT."]  # fmt: skip
+    about = [
+        "Through an encoder and the decoders of its space: " + "; ".join(f"{one.name} ({', '.join(one.decoders)})" for one in spaces) + ".",
+        "A full and a light decoder of one space of photographs are compared with --encoder SPEC --decoder FULL --decoder LIGHT.",
+    ]
     if SCENES_SPACE in spaces:
         about.append(DRAWINGS_ONLY)
-    tables = [pictures_table(settings.within(settings.budget.left() / 2, "pictures"), spaces, coco),
-              clips_table(settings.within(settings.budget.left(), "clips"), spaces, ucf)]  # fmt: skip
+    tables = [
+        pictures_table(settings.within(settings.budget.left() / 2, "pictures"), spaces, coco),
+        clips_table(settings.within(settings.budget.left(), "clips"), spaces, ucf),
+    ]
     for table in tables:
         if not table.rows:
             table.rows.append([MISSING] * len(table.columns))

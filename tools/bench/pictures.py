@@ -47,7 +47,7 @@ def coco_files(folder: Path) -> list[Path]:
         try:
             named |= dict.fromkeys(image["file_name"] for image in json.loads(listing.read_text())["images"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadData(f"{listing}: COCO's format expected ({{\"images\": [{{\"file_name\": …}}]}}), found {error!r}") from error
+            raise BadData(f'{listing}: COCO\'s format expected ({{"images": [{{"file_name": …}}]}}), found {error!r}') from error
     found = [there[name] for name in named if name in there]
     if not found:
         raise BadData(f"{folder}: pictures that {listings[0].name} names expected, found none of {len(named)}")
@@ -88,11 +88,17 @@ def joined(pieces: list[numpy.ndarray], across: int) -> numpy.ndarray:
     return numpy.concatenate(rows, 0)
 
 
+def read_whole(path: Path) -> numpy.ndarray:
+    """uint8 [H, W, 3]"""
+    with Image.open(path) as file:
+        return numpy.array(file.convert("RGB"))
+
+
 def cut(folder: Path, into: Path) -> Path:
     """Every picture in pieces of PIECE x PIECE."""
     pieces = []
     for path in find(folder).values():
-        picture = numpy.array(Image.open(path).convert("RGB"))
+        picture = read_whole(path)
         height, width = picture.shape[:2]
         pieces += [picture[top : top + PIECE, left : left + PIECE] for top in range(0, height, PIECE) for left in range(0, width, PIECE)]
     return write(pieces, into)

@@ -40,6 +40,7 @@ END_TO_END = 0.15  # up to so much of the whole saved
 LIGHT_SHARE = 0.8  # up to so many samples
 MACS_OF_A_SAMPLE = 12.3
 PARAMETERS_OF_A_SAMPLE = 20.9
+MEAN_MACS = 1 / (1 - LIGHT_SHARE + LIGHT_SHARE / MACS_OF_A_SAMPLE)  # which it does not print
 LATENCY_SAVED = 0.265
 
 COLUMNS = ["figure", "paper: full → light", "paper's ratio", "ours", "ours: full → light", "our ratio", "our ratio by the paper's"]

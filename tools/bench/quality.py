@@ -46,14 +46,20 @@ class Pictures:
     def pieces(self) -> Path:
         return cut(self.folder, self.folder.with_name(self.folder.name + "-pieces"))
 
+    @property
+    def statistics(self) -> Path:
+        """Of the pieces' features, once they were gathered."""
+        return self.folder.with_name(self.folder.name + "-statistics.safetensors")
+
 
 def of_pictures(settings: Settings, made: Pictures, wanted: Pictures) -> Quality:
     """Fréchet distances are of pieces, so that every size has as many."""
     found = near(settings, made.folder, wanted.folder, [])
     distance = None
     if settings.features:
-        words = ["metrics", made.pieces, wanted.pieces, "--sets", "--features", settings.features]
-        distance = settings.program.report(*words)["frechet"]["distance"]
+        kept = wanted.statistics.is_file()
+        sets = [wanted.statistics, made.pieces] if kept else [wanted.pieces, made.pieces, "--save-statistics", wanted.statistics]
+        distance = settings.program.report("metrics", *sets, "--sets", "--features", settings.features)["frechet"]["distance"]
     return Quality(found["psnr"], found["ssim"], found.get("lpips"), distance)
 
 
@@ -62,6 +68,7 @@ def of_clips(settings: Settings, made: Path, wanted: Path, frames: int) -> tuple
     found = near(settings, made, wanted, ["--metric", "flicker"])
     distance = None
     if settings.features:
-        distance = settings.program.report("metrics", made, wanted, "--sets", "--features", settings.features, "--frame-features",
-                                           "--clip-frames", str(frames))["frechet"]["distance"]  # fmt: skip
+        distance = settings.program.report(
+            "metrics", made, wanted, "--sets", "--features", settings.features, "--frame-features", "--clip-frames", str(frames)
+        )["frechet"]["distance"]
     return Quality(found["psnr"], found["ssim"], found.get("lpips"), distance), found["flicker"]

@@ -68,7 +68,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--program", type=Path, default=BUILT)
     parser.add_argument("--data", type=Path, help="photographs, clips, weights, judges (default: $LIGHTSWITCH_DATA)")
     parser.add_argument("--lpips", type=Path, help="TorchScript judge (default: lpips_squeeze.ts of the data)")
-    parser.add_argument("--features", type=Path, help="TorchScript feature network of Fréchet distances (default: squeeze_features.ts of the data)")
+    parser.add_argument(
+        "--features", type=Path, help="TorchScript feature network of Fréchet distances (default: squeeze_features.ts of the data)"
+    )
 
 
 def settings_of(parser: argparse.ArgumentParser, options: argparse.Namespace, scratch: Path) -> Settings:
@@ -86,6 +88,16 @@ def settings_of(parser: argparse.ArgumentParser, options: argparse.Namespace, sc
         usual = data / JUDGES / name if data else None
         return given or (usual if usual and usual.is_file() else None)
 
-    return Settings(Program(options.program, options.threads), options.dtype, options.clock, options.rounds or (2 if options.quick else 7),
-                    options.quick, Budget(options.minutes and 60 * options.minutes, options.clock), scratch, data, judge(options.lpips, "lpips_squeeze.ts"),
-                    judge(options.features, "squeeze_features.ts"), (machine.command_line(),))  # fmt: skip
+    return Settings(
+        Program(options.program, options.threads),
+        options.dtype,
+        options.clock,
+        options.rounds or (2 if options.quick else 7),
+        options.quick,
+        Budget(options.minutes and 60 * options.minutes, options.clock),
+        scratch,
+        data,
+        judge(options.lpips, "lpips_squeeze.ts"),
+        judge(options.features, "squeeze_features.ts"),
+        (machine.command_line(),),
+    )

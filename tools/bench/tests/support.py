@@ -22,6 +22,17 @@ class WithProgram(unittest.TestCase):
         (self.folder / "scratch").mkdir()
 
     def settings(self, **changes: object) -> Settings:
-        usual = {"program": self.program, "dtype": "fp32", "clock": "wall", "rounds": 1, "quick": True, "budget": Budget(),
-                 "scratch": self.folder / "scratch", "data": None, "lpips": None, "features": None, "commands": ("this test",)}  # fmt: skip
+        usual = {
+            "program": self.program,
+            "dtype": "fp32",
+            "clock": "wall",
+            "rounds": 1,
+            "quick": True,
+            "budget": Budget(),
+            "scratch": self.folder / "scratch",
+            "data": None,
+            "lpips": None,
+            "features": None,
+            "commands": ("this test",),
+        }
         return Settings(**(usual | changes))

@@ -27,8 +27,11 @@ def grey(name: str, raw: torch.Tensor) -> torch.Tensor:
 class Sections(WithProgram):
     def setUp(self) -> None:
         super().setUp()
-        for where, name, value in ((timing, "SETTLED_MS", 1), (drawings_section, "PICTURES", {16: 1, 32: 1}),
-                                   (drawings_section, "pictures_by_pytorch", grey)):  # fmt: skip
+        for where, name, value in (
+            (timing, "SETTLED_MS", 1),
+            (drawings_section, "PICTURES", {16: 1, 32: 1}),
+            (drawings_section, "pictures_by_pytorch", grey),
+        ):
             patch = mock.patch.object(where, name, value)
             patch.start()
             self.addCleanup(patch.stop)
@@ -49,14 +52,19 @@ class Sections(WithProgram):
         claims = Claims()
         drawings_section.claim(claims, {256: AtSize(cost, quality)})
         by_figure = {row[0]: row for row in claims.rows if row[3].endswith("vit")}
-        self.assertEqual(by_figure["ms at 256x256"][1:3] + by_figure["ms at 256x256"][4:], ["10 → 4.7", "2.13x", "40 → 10", "4.00x", "1.88"])
+        self.assertEqual(
+            by_figure["ms at 256x256"][1:3] + by_figure["ms at 256x256"][4:], ["10 → 4.7", "2.13x", "40 → 10", "4.00x", "1.88"]
+        )
         self.assertEqual(by_figure["Fréchet distance at 256x256"][2], "9.63x")
         self.assertEqual(by_figure["Fréchet distance at 256x256"][5:], ["2.50x", "0.26"])
         self.assertNotIn("Fréchet distance at 1024x1024", by_figure)
 
     def test_a_wrong_answer_is_not_timed(self) -> None:
         black = lambda name, raw: 0 * grey(name, raw)  # noqa: E731
-        with mock.patch.object(drawings_section, "pictures_by_pytorch", black), self.assertRaisesRegex(WrongAnswer, "vae of models/scenes, 16x16"):
+        with (
+            mock.patch.object(drawings_section, "pictures_by_pytorch", black),
+            self.assertRaisesRegex(WrongAnswer, "vae of models/scenes, 16x16"),
+        ):
             drawings_section.section(self.settings(), Claims())
         self.assertFalse(any("--repeat" in words and int(words[words.index("--repeat") + 1]) > 1 for words in self.program.commands))
 
@@ -111,8 +119,12 @@ class Command(unittest.TestCase):
                 return end.code, out.getvalue()
 
     def test_wrong_words(self) -> None:
-        for words, says in ((["--encoder", "x"], "go together"), (["--data", "/nowhere"], "/nowhere: not there"),
-                            (["--clock", "cpu", "--threads", "2"], "--threads 1"), (["--rounds", "0"], "at least 1")):  # fmt: skip
+        for words, says in (
+            (["--encoder", "x"], "go together"),
+            (["--data", "/nowhere"], "/nowhere: not there"),
+            (["--clock", "cpu", "--threads", "2"], "--threads 1"),
+            (["--rounds", "0"], "at least 1"),
+        ):
             code, text = self.call(*words, "--program", str(self.program))
             self.assertEqual(code, 2, text)
             self.assertIn(says, text)
@@ -138,8 +150,10 @@ class Command(unittest.TestCase):
 
     def test_a_page(self) -> None:
         empty = lambda settings, *more: drawings_section.Section("part", settings.source())  # noqa: E731
-        sections = {name: mock.Mock(section=empty) for name in ("drawings_section", "end_to_end_section", "full_size_section",
-                                                                "motion_section", "photographs_section")}  # fmt: skip
+        sections = {
+            name: mock.Mock(section=empty)
+            for name in ("drawings_section", "end_to_end_section", "full_size_section", "motion_section", "photographs_section")
+        }
         with mock.patch.multiple(paper1, **sections):
             code, text = self.call("--program", str(self.program), "--quick", "--minutes", "1")
         self.assertEqual(code, 0, text)

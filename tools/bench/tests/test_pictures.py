@@ -54,8 +54,10 @@ class Pictures(unittest.TestCase):
         for name in ("Swim/1.avi", "Swim/2.avi", "Bike/1.avi", "Bike/notes.txt"):
             (self.folder / name).parent.mkdir(exist_ok=True)
             (self.folder / name).touch()
-        self.assertEqual([path.relative_to(self.folder).as_posix() for path in pictures.ucf_files(self.folder)],
-                         ["Bike/1.avi", "Swim/1.avi", "Swim/2.avi"])
+        self.assertEqual(
+            [path.relative_to(self.folder).as_posix() for path in pictures.ucf_files(self.folder)],
+            ["Bike/1.avi", "Swim/1.avi", "Swim/2.avi"],
+        )
         with self.assertRaisesRegex(BadData, "avi"):
             pictures.ucf_files(self.folder / "nowhere")
 

@@ -17,26 +17,57 @@ MACHINE = {"processor": "A & B", "cores": 2, "instructions": ["avx2"], "load": 0
 
 
 def aggregate(name: str, kind: str, ms: float, **counters: float) -> dict:
-    return {"name": f"{name}_{kind}", "run_name": name, "run_type": "aggregate", "aggregate_name": kind, "real_time": ms, "cpu_time": ms / 2,
-            "time_unit": "ms", "iterations": 5} | counters  # fmt: skip
+    return {
+        "name": f"{name}_{kind}",
+        "run_name": name,
+        "run_type": "aggregate",
+        "aggregate_name": kind,
+        "real_time": ms,
+        "cpu_time": ms / 2,
+        "time_unit": "ms",
+        "iterations": 5,
+    } | counters
 
 
 def binary_run() -> dict:
     name = "decode/kl/256/bf16/iterations:1/process_time/real_time"
     once = {"name": "load/fp32", "run_name": "load/fp32", "run_type": "iteration", "cpu_time": 1, "time_unit": "us"}
     failed = {"name": "bad", "run_name": "bad", "run_type": "iteration", "error_occurred": True, "error_message": "wrong answer"}
-    return {"context": {"executable": "/somewhere/bench_decoders", "num_cpus": 2, "date": "today", "threads": "1"}, "machine": MACHINE,
-            "commands": ["bench_decoders"], "skipped": {"decode/kl/1024/bf16": "out of time"},
-            "benchmarks": [aggregate(name, "mean", 9.0, peak_MiB=1), aggregate(name, "median", 12.5, peak_MiB=64), aggregate(name, "cv", 0.02),
-                           once | {"real_time": 1000}, once | {"real_time": 3000}, failed]}  # fmt: skip
+    return {
+        "context": {"executable": "/somewhere/bench_decoders", "num_cpus": 2, "date": "today", "threads": "1"},
+        "machine": MACHINE,
+        "commands": ["bench_decoders"],
+        "skipped": {"decode/kl/1024/bf16": "out of time"},
+        "benchmarks": [
+            aggregate(name, "mean", 9.0, peak_MiB=1),
+            aggregate(name, "median", 12.5, peak_MiB=64),
+            aggregate(name, "cv", 0.02),
+            once | {"real_time": 1000},
+            once | {"real_time": 3000},
+            failed,
+        ],
+    }
 
 
 def peers_run() -> dict:
     ours = {"ms": [10.0, 9.0], "psnr": 50.0, "ratio": None}
     eager = {"ms": [20.0, 19.0], "psnr": 999.0, "ratio": {"median": 2.0, "low": 1.9, "high": 2.1}}
-    return {"kind": "peers", "machine": MACHINE, "threads": 1, "clock": "cpu",
-            "results": [{"decoder": "kl", "width": 64, "height": 32, "frames": 0, "absent": {"openvino-fp32": "not installed"},
-                         "contenders": {"ours-bf16": ours, "eager-bf16": eager}}]}  # fmt: skip
+    return {
+        "kind": "peers",
+        "machine": MACHINE,
+        "threads": 1,
+        "clock": "cpu",
+        "results": [
+            {
+                "decoder": "kl",
+                "width": 64,
+                "height": 32,
+                "frames": 0,
+                "absent": {"openvino-fp32": "not installed"},
+                "contenders": {"ours-bf16": ours, "eager-bf16": eager},
+            }
+        ],
+    }
 
 
 class Report(unittest.TestCase):
@@ -90,8 +121,14 @@ class Report(unittest.TestCase):
         del without_time["benchmarks"][1]["real_time"]
         short_row = Document("t", [Section("s", [], tables=[Table("x", ["a"], [["1"]])])]).to_json()
         short_row["sections"][0]["tables"][0]["rows"] = [["1", "2"]]
-        for bad, says in (("{", "JSON expected"), ("[]", "not a complete run"), ({}, "expected"), ({"kind": "peers"}, "clock"),
-                          (without_time, "real_time"), (short_row, "1 cells expected, found 2")):  # fmt: skip
+        for bad, says in (
+            ("{", "JSON expected"),
+            ("[]", "not a complete run"),
+            ({}, "expected"),
+            ({"kind": "peers"}, "clock"),
+            (without_time, "real_time"),
+            (short_row, "1 cells expected, found 2"),
+        ):
             code, text = self.report(bad)
             self.assertEqual(code, 1, text)
             self.assertIn(says, text)
@@ -122,11 +159,14 @@ class Charts(unittest.TestCase):
             self.assertIn(f"a<{i}>", self.texts(root))
         circles = list(root.iter("{http://www.w3.org/2000/svg}circle"))
         self.assertEqual(len(circles), 4)
-        self.assertTrue(all(charts.LEFT <= float(one.get("cx")) <= charts.WIDTH and 0 <= float(one.get("cy")) <= charts.HEIGHT
-                            for one in circles))  # fmt: skip
+        self.assertTrue(
+            all(charts.LEFT <= float(one.get("cx")) <= charts.WIDTH and 0 <= float(one.get("cy")) <= charts.HEIGHT for one in circles)
+        )
 
     def test_bars_are_as_long_as_their_figures(self) -> None:
-        widths = [float(one.get("width")) for one in self.parsed(Bars("t", "ms", [("a", 2), ("b", 1)])).iter("{http://www.w3.org/2000/svg}rect")]
+        widths = [
+            float(one.get("width")) for one in self.parsed(Bars("t", "ms", [("a", 2), ("b", 1)])).iter("{http://www.w3.org/2000/svg}rect")
+        ]
         self.assertAlmostEqual(widths[0], 2 * widths[1], delta=0.2)
 
     def test_figures_far_apart_are_dots(self) -> None:

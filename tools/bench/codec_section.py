@@ -1,0 +1,279 @@
+"""Paper 2 on sound: the light share of the codec against quality, multiply-adds, parameters and latency."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from safetensors.torch import load_file
+
+from bench import random_codec
+from bench.agreement import WrongAnswer
+from bench.contender import Timed
+from bench.document import Lines, Section, Table, number, times
+from bench.machine import ROOT
+from bench.pictures import BadData
+from bench.program import Program
+from bench.published import LATENCY_SAVED, LIGHT_SHARE, MACS_OF_A_SAMPLE, MEAN_MACS, PARAMETERS_OF_A_SAMPLE, Claims
+from bench.routed_section import SHARES
+from bench.settings import Settings, say
+from bench.timing import timed
+from train.speech.codec import Codec
+from train.speech.soundstream import HEAVY, LIGHT, Decoder
+from train.speech.sounds import RATE, read
+
+SHIPPED = ROOT / "models" / "speech"
+SOUNDS, WITHOUT_HASTE = 3, 8
+LEAST_DB = 30  # against PyTorch's: an index that ties may fall the other way
+FIGURES = ("log-mel", "stoi", "si-snr", "segmental-snr")
+COLUMNS = [
+    "light share",
+    "found",
+    "log-mel",
+    "STOI",
+    "SI-SNR dB",
+    "segmental SNR dB",
+    "MMAC a second",
+    "fewer of all heavy",
+    "ms a second",
+    "latency against all heavy %",
+]
+
+
+def way(light_share: float) -> list[str]:
+    """What `codec decode` is told."""
+    if light_share in (0, 1):
+        return ["--route", "light" if light_share else "heavy"]
+    return ["--heavy-share", f"{1 - light_share:.3f}"]
+
+
+class SoundDecoding(Timed):
+    def __init__(self, program: Program, model: Path, stream: Path, shortest: Path, light_share: float, target: Path) -> None:
+        """@param shortest a stream of a frame, which costs the program its start-up alone."""
+        self.program, self.start_up, self.shortest = program, None, shortest
+        self.stream, self.words = stream, ["-m", model, *way(light_share), "-o", target]
+
+    def run(self, stream: Path) -> dict:
+        return self.program.report("codec", "decode", stream, *self.words)
+
+    def ms(self, calls: int, clock: str) -> float:
+        if clock == "wall":
+            return min(self.run(self.stream)["ms"] for _ in range(calls))
+        if self.start_up is None:
+            self.start_up = min(self.processor_ms(self.shortest) for _ in range(3))
+        return max(sum(self.processor_ms(self.stream) for _ in range(calls)) / calls - self.start_up, 0.001)
+
+    def processor_ms(self, stream: Path) -> float:
+        self.run(stream)
+        return self.program.processor_ms
+
+
+@dataclass(frozen=True)
+class AtShare:
+    routing: dict
+    figures: dict[str, float | None]
+    ms: float
+    """Of a second of sound."""
+
+
+def write_sound(samples: numpy.ndarray, file: Path) -> Path:
+    """@param samples int16 at the codec's rate."""
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(samples.astype("<i2").tobytes())
+    return file
+
+
+def sounds(settings: Settings, folder: Path) -> tuple[list[Path], str]:
+    """Copies of the data's recordings, or a drawn sound."""
+    given = settings.data / "audio" / "librispeech" if settings.data else None
+    files = sorted(given.glob("*.flac")) if given and given.is_dir() else []
+    if files:
+        count = SOUNDS * (1 if settings.quick else WITHOUT_HASTE)
+        return [
+            write_sound(read(path), folder / f"{path.stem}.wav") for path in files[:count]
+        ], f"{min(count, len(files))} recordings of speech"
+    draw = numpy.random.default_rng(0)
+    loud = numpy.repeat(draw.uniform(0, 6000, 100), RATE // 10)  # ten seconds of bursts of noise
+    return [
+        write_sound(draw.standard_normal(len(loud)).clip(-3, 3) * loud, folder / "noise.wav")
+    ], "ten seconds of noise, since there is no speech"
+
+
+@torch.no_grad()
+def by_pytorch(model: Path, sound: Path) -> dict[float, numpy.ndarray] | None:
+    """What the heavy and the light decoder make of a sound; None for a model of other shapes, which tools/train does not know."""
+    if model.is_dir():
+        found = sorted(model.glob("*.safetensors"))
+        if len(found) != 1:
+            return None
+        model = found[0]
+    weights = {name: value.float() for name, value in load_file(model).items()}
+    part = lambda name: {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}  # noqa: E731
+    books = weights["quantizer.codebooks"]
+    codec, light = Codec(books.shape[0], books.shape[1]).eval(), Decoder(LIGHT).eval()
+    try:
+        codec.encoder.load_state_dict(part("encoder"))
+        codec.heavy.load_state_dict(part("heavy"))
+        light.load_state_dict(part("light"))
+    except RuntimeError:
+        return None
+    codec.quantizer.codebooks.copy_(books)
+    samples = torch.from_numpy(read(sound).astype(numpy.float32))[None] / 32768
+    samples = samples[:, : samples.shape[1] // HEAVY.hop * HEAVY.hop]
+    features = codec.quantizer.dequantized(codec.quantizer.indices(codec.encoder(samples)))
+    return {0.0: codec.heavy(features)[0].numpy(), 1.0: light(features)[0].numpy()}
+
+
+def check(expected: dict[float, numpy.ndarray], made: dict[float, Path]) -> None:
+    """@throws WrongAnswer"""
+    for share, wanted in expected.items():
+        found = read(made[share]).astype(numpy.float32)[: len(wanted)] / 32768
+        near = 10 * numpy.log10(numpy.square(wanted).sum() / max(numpy.square(found - wanted).sum(), 1e-12))
+        if not near >= LEAST_DB:
+            raise WrongAnswer(f"codec, light share {share:.0%}: wrong answer: {near:.1f} dB, at least {LEAST_DB} wanted")
+
+
+def measure(settings: Settings, model: Path, trained: bool) -> tuple[dict[float, AtShare], str, bool]:
+    """By light share; of which sounds, and whether PyTorch could be asked."""
+    originals = settings.folder("originals")
+    files, what = sounds(settings, originals)
+    program, streams = settings.program, settings.folder("streams")
+    for file in [*files, write_sound(numpy.zeros(HEAVY.hop), settings.scratch / "shortest.wav")]:
+        program.report("codec", "encode", file, "-m", model, "-o", streams / f"{file.stem}.lsc")
+    made = {share: settings.folder(f"made-{share}") for share in SHARES}
+    reports: dict[float, list[dict]] = {
+        share: [
+            program.report("codec", "decode", streams / f"{file.stem}.lsc", "-m", model, *way(share), "-o", folder / file.name)
+            for file in files
+        ]
+        for share, folder in made.items()
+    }
+    expected = by_pytorch(model, files[0])
+    if expected:
+        check(expected, {share: made[share] / files[0].name for share in expected})
+    figures: dict[float, dict] = {share: {} for share in SHARES}
+    if trained:
+        for share, folder in made.items():
+            figures[share] = {name: one["mean"] for name, one in program.report("metrics", folder, originals)["metrics"].items()}
+    longest = max(files, key=lambda file: file.stat().st_size)
+    contenders = {
+        f"{share}": SoundDecoding(
+            program, model, streams / f"{longest.stem}.lsc", streams / "shortest.lsc", share, settings.scratch / "timed.wav"
+        )
+        for share in SHARES
+    }
+    say(f"codec: {len(SHARES)} shares in turn")
+    times_of = timed(contenders, settings.clock, settings.rounds)
+    seconds = len(read(longest)) / RATE
+    found = {
+        share: AtShare(
+            joined([one["routing"] for one in reports[share]], [one["seconds"] for one in reports[share]]),
+            figures[share],
+            min(times_of[f"{share}"]) / seconds,
+        )
+        for share in SHARES
+    }
+    return found, what, expected is not None
+
+
+def joined(routings: list[dict], seconds: list[float]) -> dict:
+    """One report for all recordings."""
+    frames = sum(one["frames"] for one in routings)
+    mean = lambda name: sum(one[name] * one["frames"] for one in routings) / frames  # noqa: E731
+    macs = sum(one["macs"] for one in routings)
+    heavy = sum(one["heavy_macs_per_frame"] * one["frames"] for one in routings)
+    return routings[0] | {
+        "frames": frames,
+        "light_share": mean("light_share"),
+        "macs": macs,
+        "macs_a_second": macs / sum(seconds),
+        "mean_reduction": heavy / macs,
+    }
+
+
+def rows(at: dict[float, AtShare]) -> list[list[str]]:
+    heavy = at[0.0].ms
+    return [
+        [
+            f"{share:.0%}",
+            f"{one.routing['light_share']:.0%}",
+            *(number(one.figures.get(name), ".3f") for name in FIGURES),
+            number(one.routing["macs_a_second"] / 1e6),
+            times(one.routing["mean_reduction"]),
+            number(one.ms),
+            number(100 * (one.ms / heavy - 1), "+.1f"),
+        ]
+        for share, one in at.items()
+    ]
+
+
+def claim(claims: Claims, who: str, at: dict[float, AtShare]) -> None:
+    light, heavy, most = at[1.0].routing, at[0.0], at[LIGHT_SHARE]
+    claims.add_ratio(
+        "multiply-adds of a light frame",
+        "less by",
+        MACS_OF_A_SAMPLE,
+        who,
+        f"{heavy.routing['heavy_macs_per_frame']} → {light['light_macs_per_frame'] + light['gate_macs_per_frame']}",
+        light["reduction_per_frame"],
+    )
+    claims.add_ratio("parameters of the light way", "fewer by", PARAMETERS_OF_A_SAMPLE, who, "", light["parameter_reduction"])
+    claims.add_ratio(
+        f"multiply-adds at {LIGHT_SHARE:.0%} light, mean",
+        "by its own figures",
+        MEAN_MACS,
+        who,
+        f"{most.routing['light_share']:.0%} light",
+        most.routing["mean_reduction"],
+    )
+    claims.add_ratio(
+        f"latency at {LIGHT_SHARE:.0%} light",
+        f"−{100 * LATENCY_SAVED:.1f} %",
+        1 / (1 - LATENCY_SAVED),
+        who,
+        f"{number(heavy.ms)} → {number(most.ms)} ms a second",
+        heavy.ms / most.ms,
+    )
+
+
+def section(settings: Settings, claims: Claims, given: Path | None) -> Section:
+    if given and not given.exists():
+        raise BadData(f"{given}: a model of the codec expected, found none")
+    model = given or (SHIPPED if SHIPPED.is_dir() else None)
+    who = model.name if model else "random weights of the shipped shapes"
+    say(f"codec: {who}")
+    at, what, asked = measure(settings, model or random_codec.write(settings.scratch / "codec.safetensors"), model is not None)
+    claim(claims, f"codec, {who}", at)
+    about = [
+        f"{what[0].upper()}{what[1:]}. A share is that of the heavy decoder's work, its warm-ups included: “found” says how many frames were light. "
+        + (
+            "All light and all heavy were compared with PyTorch's before anything was timed."
+            if asked
+            else "The model's shapes are not those of tools/train, so PyTorch was not asked."
+        )
+    ]
+    if not model:
+        about.append(
+            "No model of the codec ships yet (models/speech is not there) and none was named with --codec: random weights have multiply-adds, "
+            "parameters and latency, and no quality."
+        )
+    percent = lambda value: [(100 * one.routing["light_share"], value(one)) for one in at.values()]  # noqa: E731
+    cost = Lines(
+        "Codec: cost",
+        "light frames, %",
+        "% of all heavy",
+        {
+            "multiply-adds": percent(lambda one: 100 * one.routing["macs"] / at[0.0].routing["macs"]),
+            "latency": percent(lambda one: 100 * one.ms / at[0.0].ms),
+        },
+    )
+    drawn = [cost]
+    if model:
+        drawn.append(Lines("Codec: distance", "light frames, %", "log-mel", {"log-mel": percent(lambda one: one.figures["log-mel"])}))
+    return Section("The codec", settings.source(), about, [Table(f"Codec, {who}", COLUMNS, rows(at))], drawn)
