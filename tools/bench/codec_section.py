@@ -10,23 +10,22 @@ import numpy
 import torch
 from safetensors.torch import load_file
 
-from bench import random_codec
+from bench import random_codec, rounds
 from bench.agreement import WrongAnswer
-from bench.contender import Timed
 from bench.document import Lines, Section, Table, number, times
 from bench.machine import ROOT
 from bench.pictures import BadData
-from bench.program import Program
 from bench.published import LATENCY_SAVED, LIGHT_SHARE, MACS_OF_A_SAMPLE, MEAN_MACS, PARAMETERS_OF_A_SAMPLE, Claims
 from bench.routed_section import SHARES
 from bench.settings import Settings, say
-from bench.timing import timed
-from train.speech.codec import Codec
+from train.speech.codec import Codec as Network
 from train.speech.soundstream import HEAVY, LIGHT, Decoder
 from train.speech.sounds import RATE, read
 
+TITLE = "The codec"
 SHIPPED = ROOT / "models" / "speech"
 SOUNDS, WITHOUT_HASTE = 3, 8
+TIMED_SECONDS = 60  # of sound, what there is in turn
 LEAST_DB = 30  # against PyTorch's: an index that ties may fall the other way
 FIGURES = ("log-mel", "stoi", "si-snr", "segmental-snr")
 COLUMNS = [
@@ -50,25 +49,25 @@ def way(light_share: float) -> list[str]:
     return ["--heavy-share", f"{1 - light_share:.3f}"]
 
 
-class SoundDecoding(Timed):
-    def __init__(self, program: Program, model: Path, stream: Path, shortest: Path, light_share: float, target: Path) -> None:
-        """@param shortest a stream of a frame, which costs the program its start-up alone."""
-        self.program, self.start_up, self.shortest = program, None, shortest
-        self.stream, self.words = stream, ["-m", model, *way(light_share), "-o", target]
+class Codec:
+    """The program's codec with a model."""
 
-    def run(self, stream: Path) -> dict:
-        return self.program.report("codec", "decode", stream, *self.words)
+    def __init__(self, settings: Settings, model: Path) -> None:
+        self.settings, self.model = settings, model
+        self.streams = settings.folder("streams")
 
-    def ms(self, calls: int, clock: str) -> float:
-        if clock == "wall":
-            return min(self.run(self.stream)["ms"] for _ in range(calls))
-        if self.start_up is None:
-            self.start_up = min(self.processor_ms(self.shortest) for _ in range(3))
-        return max(sum(self.processor_ms(self.stream) for _ in range(calls)) / calls - self.start_up, 0.001)
+    def encoded(self, sound: Path) -> Path:
+        stream = self.streams / f"{sound.stem}.lsc"
+        self.settings.program.report("codec", "encode", sound, "-m", self.model, "-o", stream)
+        return stream
 
-    def processor_ms(self, stream: Path) -> float:
-        self.run(stream)
-        return self.program.processor_ms
+    def decode(self, stream: Path, light_share: float, target: Path) -> dict:
+        return self.settings.program.report("codec", "decode", stream, "-m", self.model, *way(light_share), "-o", target)
+
+    def ms(self, stream: Path, light_share: float) -> float:
+        """Of one call: of decoding on the wall, or of the processor, the program's start-up in it."""
+        wall = self.decode(stream, light_share, self.settings.scratch / "timed.wav")["ms"]
+        return wall if self.settings.clock == "wall" else self.settings.program.processor_ms
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def by_pytorch(model: Path, sound: Path) -> dict[float, numpy.ndarray] | None:
     weights = {name: value.float() for name, value in load_file(model).items()}
     part = lambda name: {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}  # noqa: E731
     books = weights["quantizer.codebooks"]
-    codec, light = Codec(books.shape[0], books.shape[1]).eval(), Decoder(LIGHT).eval()
+    codec, light = Network(books.shape[0], books.shape[1]).eval(), Decoder(LIGHT).eval()
     try:
         codec.encoder.load_state_dict(part("encoder"))
         codec.heavy.load_state_dict(part("heavy"))
@@ -130,71 +129,46 @@ def by_pytorch(model: Path, sound: Path) -> dict[float, numpy.ndarray] | None:
     return {0.0: codec.heavy(features)[0].numpy(), 1.0: light(features)[0].numpy()}
 
 
-def check(expected: dict[float, numpy.ndarray], made: dict[float, Path]) -> None:
+def check(light_share: float, wanted: numpy.ndarray, made: Path) -> None:
     """@throws WrongAnswer"""
-    for share, wanted in expected.items():
-        found = read(made[share]).astype(numpy.float32)[: len(wanted)] / 32768
-        near = 10 * numpy.log10(numpy.square(wanted).sum() / max(numpy.square(found - wanted).sum(), 1e-12))
-        if not near >= LEAST_DB:
-            raise WrongAnswer(f"codec, light share {share:.0%}: wrong answer: {near:.1f} dB, at least {LEAST_DB} wanted")
+    found = read(made).astype(numpy.float32)[: len(wanted)] / 32768
+    near = 10 * numpy.log10(numpy.square(wanted).sum() / max(numpy.square(found - wanted).sum(), 1e-12))
+    if not near >= LEAST_DB:
+        raise WrongAnswer(f"codec, light share {light_share:.0%}: wrong answer: {near:.1f} dB, at least {LEAST_DB} wanted")
+
+
+def qualities(codec: Codec, files: list[Path], originals: Path) -> dict[float, dict[str, float | None]]:
+    """Means over all recordings by light share."""
+    found = {}
+    for share in SHARES:
+        folder = codec.settings.folder(f"made-{share}")
+        for file in files:
+            codec.decode(codec.encoded(file), share, folder / file.name)
+        metrics = codec.settings.program.report("metrics", folder, originals)["metrics"]
+        found[share] = {name: one["mean"] for name, one in metrics.items()}
+    return found
 
 
 def measure(settings: Settings, model: Path, trained: bool) -> tuple[dict[float, AtShare], str, bool]:
     """By light share; of which sounds, and whether PyTorch could be asked."""
     originals = settings.folder("originals")
     files, what = sounds(settings, originals)
-    program, streams = settings.program, settings.folder("streams")
-    for file in [*files, write_sound(numpy.zeros(HEAVY.hop), settings.scratch / "shortest.wav")]:
-        program.report("codec", "encode", file, "-m", model, "-o", streams / f"{file.stem}.lsc")
-    made = {share: settings.folder(f"made-{share}") for share in SHARES}
-    reports: dict[float, list[dict]] = {
-        share: [
-            program.report("codec", "decode", streams / f"{file.stem}.lsc", "-m", model, *way(share), "-o", folder / file.name)
-            for file in files
-        ]
-        for share, folder in made.items()
-    }
+    codec = Codec(settings, model)
     expected = by_pytorch(model, files[0])
-    if expected:
-        check(expected, {share: made[share] / files[0].name for share in expected})
-    figures: dict[float, dict] = {share: {} for share in SHARES}
-    if trained:
-        for share, folder in made.items():
-            figures[share] = {name: one["mean"] for name, one in program.report("metrics", folder, originals)["metrics"].items()}
-    longest = max(files, key=lambda file: file.stat().st_size)
-    contenders = {
-        f"{share}": SoundDecoding(
-            program, model, streams / f"{longest.stem}.lsc", streams / "shortest.lsc", share, settings.scratch / "timed.wav"
-        )
-        for share in SHARES
-    }
+    for share, wanted in (expected or {}).items():
+        made = settings.scratch / "checked.wav"
+        codec.decode(codec.encoded(files[0]), share, made)
+        check(share, wanted, made)
+    figures = qualities(codec, files, originals) if trained else {share: {} for share in SHARES}
+    samples = numpy.resize(numpy.concatenate([read(file) for file in files]), TIMED_SECONDS * RATE)
+    stream = codec.encoded(write_sound(samples, settings.scratch / "timed-original.wav"))
+    shortest = codec.encoded(write_sound(samples[: HEAVY.hop], settings.scratch / "shortest.wav"))
+    start_up = 0.0 if settings.clock == "wall" else min(codec.ms(shortest, 0.0) for _ in range(3))
     say(f"codec: {len(SHARES)} shares in turn")
-    times_of = timed(contenders, settings.clock, settings.rounds)
-    seconds = len(read(longest)) / RATE
-    found = {
-        share: AtShare(
-            joined([one["routing"] for one in reports[share]], [one["seconds"] for one in reports[share]]),
-            figures[share],
-            min(times_of[f"{share}"]) / seconds,
-        )
-        for share in SHARES
-    }
+    routing = {share: codec.decode(stream, share, settings.scratch / "routed.wav")["routing"] for share in SHARES}
+    ms = rounds.abba({str(share): lambda share=share: codec.ms(stream, share) for share in SHARES}, settings.rounds)
+    found = {share: AtShare(routing[share], figures[share], (min(ms[str(share)]) - start_up) / TIMED_SECONDS) for share in SHARES}
     return found, what, expected is not None
-
-
-def joined(routings: list[dict], seconds: list[float]) -> dict:
-    """One report for all recordings."""
-    frames = sum(one["frames"] for one in routings)
-    mean = lambda name: sum(one[name] * one["frames"] for one in routings) / frames  # noqa: E731
-    macs = sum(one["macs"] for one in routings)
-    heavy = sum(one["heavy_macs_per_frame"] * one["frames"] for one in routings)
-    return routings[0] | {
-        "frames": frames,
-        "light_share": mean("light_share"),
-        "macs": macs,
-        "macs_a_second": macs / sum(seconds),
-        "mean_reduction": heavy / macs,
-    }
 
 
 def rows(at: dict[float, AtShare]) -> list[list[str]]:
@@ -204,7 +178,7 @@ def rows(at: dict[float, AtShare]) -> list[list[str]]:
             f"{share:.0%}",
             f"{one.routing['light_share']:.0%}",
             *(number(one.figures.get(name), ".3f") for name in FIGURES),
-            number(one.routing["macs_a_second"] / 1e6),
+            number(one.routing["macs"] / TIMED_SECONDS / 1e6),
             times(one.routing["mean_reduction"]),
             number(one.ms),
             number(100 * (one.ms / heavy - 1), "+.1f"),
@@ -276,4 +250,4 @@ def section(settings: Settings, claims: Claims, given: Path | None) -> Section:
     drawn = [cost]
     if model:
         drawn.append(Lines("Codec: distance", "light frames, %", "log-mel", {"log-mel": percent(lambda one: one.figures["log-mel"])}))
-    return Section("The codec", settings.source(), about, [Table(f"Codec, {who}", COLUMNS, rows(at))], drawn)
+    return Section(TITLE, settings.source(), about, [Table(f"Codec, {who}", COLUMNS, rows(at))], drawn)

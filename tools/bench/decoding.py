@@ -11,7 +11,7 @@ import torch
 from bench.contender import Contender
 from bench.program import Program, stage
 
-START_UPS = 3  # of which the quickest counts
+START_UPS = 2  # of which the quickest counts
 
 
 class Decoding(Contender):

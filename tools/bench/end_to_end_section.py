@@ -84,7 +84,7 @@ def section(settings: Settings, claims: Claims) -> Section:
         for steps, one in found.items()
         for name in LIGHT
     ]
-    for name in LIGHT:
+    for name in LIGHT if found else []:
         best = max(found, key=lambda steps: found[steps].saved(name))
         one = found[best]
         whole = f"{number(one.before + one.decode[FULL])} → {number(one.before + one.decode[name])}"
@@ -117,10 +117,6 @@ def section(settings: Settings, claims: Claims) -> Section:
         f"“{PROMPT}” at 128x128 by models/scenes, {PICTURES} pictures a run, ms of a picture; what loads and writes is left out. "
         "By the clock on the wall, inside one process."
     ]
-    chart = Lines(
-        "Share of the decoder in the whole",
-        "steps",
-        "%",
-        {name: [(steps, 100 * one.share(name)) for steps, one in found.items()] for name in (FULL, *LIGHT)},
-    )
-    return Section("Decode share end to end", settings.source(), about, [table], [chart])
+    curves = {name: [(steps, 100 * one.share(name)) for steps, one in found.items()] for name in (FULL, *LIGHT)}
+    charts = [Lines("Share of the decoder in the whole", "steps", "%", curves)] if found else []
+    return Section("Decode share end to end", settings.source(), about, [table], charts)

@@ -17,7 +17,7 @@ from bench import codec_section, routed_section  # noqa: E402
 from bench.command import run  # noqa: E402
 from bench.document import Section  # noqa: E402
 from bench.published import PAPER2, Claims  # noqa: E402
-from bench.settings import Settings, add_options  # noqa: E402
+from bench.settings import Settings, add_options, in_time  # noqa: E402
 from train.shipped import SCENES  # noqa: E402
 
 NOTES = [
@@ -30,10 +30,11 @@ SHIPPED_ROUTED = SCENES / "routed.safetensors"
 def sections(settings: Settings, codec: Path | None, routed: Path | None, gate: Path | None) -> list[Section]:
     claims = Claims()
     routed = routed or (SHIPPED_ROUTED if SHIPPED_ROUTED.is_file() else None)
+    of_codec, rest = settings.within(settings.budget.left() / 2, "codec"), settings.within(settings.budget.left(), "pictures")
     found = [
-        codec_section.section(settings.within(settings.budget.left() / 2, "codec"), claims, codec),
-        routed_section.pair_section(settings.within(settings.budget.left(), "pair"), claims, gate),
-        routed_section.routed_section(settings.within(settings.budget.left(), "routed"), claims, routed),
+        in_time(of_codec, codec_section.TITLE, lambda: codec_section.section(of_codec, claims, codec)),
+        in_time(rest, routed_section.OF_PAIR, lambda: routed_section.pair_section(rest, claims, gate)),
+        in_time(rest, routed_section.OF_TILES, lambda: routed_section.routed_section(rest, claims, routed)),
     ]
     return [
         Section(f"{PAPER2}: the paper's figures beside ours", settings.source(), [], [claims.table(f"{PAPER2} and ours", NOTES)]),

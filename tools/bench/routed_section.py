@@ -22,6 +22,7 @@ from train.routed import from_weights
 from train.shipped import SCENES, shipped_autoencoder
 from train.world import TRAIN, scene
 
+OF_PAIR, OF_TILES = "Routing whole pictures of a real pair", "The routed decoder"
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # light
 PICTURES, TRAINED_ON, WITHOUT_HASTE = 20, 48, 5
 SIZE, TILE = 128, 4  # pixels, latents
@@ -194,7 +195,7 @@ def pair_section(settings: Settings, claims: Claims, gate: Path | None) -> Secti
         "all heavy were compared with each half alone before anything was timed."
     ]
     return Section(
-        "Routing whole pictures of a real pair",
+        OF_PAIR,
         settings.source(),
         about,
         [Table(routed.name, [*COLUMNS, *OF_CHOICE], cells)],
@@ -203,11 +204,10 @@ def pair_section(settings: Settings, claims: Claims, gate: Path | None) -> Secti
 
 
 def routed_section(settings: Settings, claims: Claims, file: Path | None) -> Section:
-    title = "The routed decoder"
     if not file:
         why = "no routed decoder ships yet: name one with --routed FILE (python -m train scenes-routed)"
-        table = Table(title, COLUMNS, [[f"not measured: {why}", *[MISSING] * (len(COLUMNS) - 1)]])
-        return Section(title, settings.source(), [], [table])
+        table = Table(OF_TILES, COLUMNS, [[f"not measured: {why}", *[MISSING] * (len(COLUMNS) - 1)]])
+        return Section(OF_TILES, settings.source(), [], [table])
     count = PICTURES * (1 if settings.quick else WITHOUT_HASTE)
     drawn, latents = encoded(settings, range(pictures.HELD_OUT_START, pictures.HELD_OUT_START + count), "routed-drawings")
     try:
@@ -224,4 +224,4 @@ def routed_section(settings: Settings, claims: Claims, file: Path | None) -> Sec
         f"Tiles of {TILE}x{TILE} latents take the light or the heavy branch; {count} held-out drawings of {SIZE}x{SIZE}. All light and all heavy "
         "were compared with PyTorch's before anything was timed."
     ]
-    return Section(title, settings.source(), about, [Table(routed.name, COLUMNS, rows(at, count))], charts(routed, at))
+    return Section(OF_TILES, settings.source(), about, [Table(routed.name, COLUMNS, rows(at, count))], charts(routed, at))

@@ -6,11 +6,13 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import CORES, machine
 from bench.budget import Budget
+from bench.document import Section
 from bench.program import BUILT, Program
 
 BEGAN = time.monotonic()
@@ -50,6 +52,13 @@ class Settings:
 def say(text: str) -> None:
     """Progress."""
     print(f"[{time.monotonic() - BEGAN:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def in_time(settings: Settings, title: str, measure: Callable[[], Section]) -> Section:
+    """A section, or that there was no time left for it."""
+    if settings.budget.allows(1):
+        return measure()
+    return Section(title, settings.source(), ["Left out: the time was up."])
 
 
 def usual_dtype() -> str:

@@ -10,13 +10,14 @@ from unittest import mock
 
 import torch
 
-from bench import drawings_section, end_to_end_section, motion_section, paper1, photographs_section, spaces, timing
+from bench import drawings_section, end_to_end_section, full_size_section, motion_section, paper1, photographs_section, spaces, timing
 from bench.agreement import WrongAnswer
 from bench.budget import Budget
 from bench.costs import Cost
 from bench.drawings_section import AtSize
 from bench.published import Claims
 from bench.quality import Quality
+from bench.settings import in_time
 from bench.tests.support import WithProgram
 
 
@@ -80,6 +81,16 @@ class Sections(WithProgram):
         self.assertEqual(rows[0], ["1", "vit", "2.5", "7.5", "75.0", "2.5", "50.0", "50.0", "up to 15", "3.33"])
         self.assertEqual(claims.rows[0][4], "10 → 5")
         self.assertEqual(claims.rows[0][5:], ["2.00x", "1.70"])
+
+    def test_no_time_at_all(self) -> None:
+        late = self.settings(budget=Budget(-1))
+        for part in (drawings_section, end_to_end_section, full_size_section):
+            claims = Claims()
+            section = part.section(late, claims)
+            self.assertEqual((section.tables[0].rows, section.charts, claims.rows), ([], [], []))
+            self.assertTrue(all("the time was up" in note for note in section.tables[0].notes[-2:]), section.tables[0].notes)
+        self.assertIn("the time was up", in_time(late, "title", self.fail).text[0])
+        self.assertEqual(self.program.commands, [])
 
     def test_a_missing_model_of_clips_is_said(self) -> None:
         claims = Claims()

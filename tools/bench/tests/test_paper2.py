@@ -106,16 +106,9 @@ class Sound(unittest.TestCase):
 
     def test_another_sound_is_a_wrong_answer(self) -> None:
         sound = codec_section.write_sound(numpy.full(640, 3000), self.folder / "a.wav")
-        codec_section.check({0.0: numpy.full(640, 3000 / 32768, numpy.float32)}, {0.0: sound})
+        codec_section.check(0.0, numpy.full(640, 3000 / 32768, numpy.float32), sound)
         with self.assertRaisesRegex(WrongAnswer, "light share 0%"):
-            codec_section.check({0.0: numpy.full(640, -3000 / 32768, numpy.float32)}, {0.0: sound})
-
-    def test_recordings_are_joined_by_their_frames(self) -> None:
-        one = {"frames": 100, "light_share": 0.5, "macs": 6000, "heavy_macs_per_frame": 100}
-        joined = codec_section.joined([one, one | {"frames": 300, "light_share": 0.9, "macs": 6000}], [2, 6])
-        self.assertAlmostEqual(joined["light_share"], 0.8)
-        self.assertAlmostEqual(joined["mean_reduction"], 40000 / 12000)
-        self.assertAlmostEqual(joined["macs_a_second"], 1500)
+            codec_section.check(0.0, numpy.full(640, -3000 / 32768, numpy.float32), sound)
 
     def test_how_a_share_is_asked_for(self) -> None:
         self.assertEqual(
