@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from bench import machine
@@ -75,9 +74,10 @@ def run_of(settings: Settings, binary: Path) -> dict:
     return run
 
 
-def sections(settings: Settings) -> Iterator[Section]:
-    """Of every binary that was built, each with its part of the time."""
-    there = sorted(path for path in settings.program.path.parent.glob("bench_*") if os.access(path, os.X_OK))
-    for place, binary in enumerate(there):
-        part = settings.within(settings.budget.left() / (len(there) - place), binary.name)
-        yield section_of_binary(run_of(part, binary), binary.name)
+def built(settings: Settings) -> list[Path]:
+    """Those beside the program."""
+    return sorted(path for path in settings.program.path.parent.glob("bench_*") if os.access(path, os.X_OK))
+
+
+def section(settings: Settings, binary: Path) -> Section:
+    return section_of_binary(run_of(settings, binary), binary.name)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Callable, Iterable
 
 os.environ.setdefault("OMP_PROC_BIND", "true")
 
 from bench import binaries, machine, paper1, paper2, peers  # noqa: E402
 from bench.cases import DECODERS, Case  # noqa: E402
-from bench.command import run  # noqa: E402
+from bench.command import FAILURES, run  # noqa: E402
 from bench.document import Section  # noqa: E402
 from bench.peer_runs import section_of_peers  # noqa: E402
 from bench.settings import Settings, add_options, say  # noqa: E402
+from bench.spaces import Space  # noqa: E402
 
 QUICK_MINUTES = 13.0
 SHARES = {"paper1": 0.5, "paper2": 0.35, "binaries": 0.6}  # of the time that is left, in this order; the peers have the rest
@@ -51,12 +54,26 @@ def peers_section(settings: Settings) -> Section:
     return section
 
 
-def sections(settings: Settings, options: argparse.Namespace, spaces: list) -> list[Section]:
-    within = lambda name: settings.within(SHARES[name] * settings.budget.left(), name)  # noqa: E731
-    found = paper1.sections(within("paper1"), spaces, options.coco, options.ucf)
-    found += paper2.sections(within("paper2"), options.codec, options.routed, options.gate)
-    found += binaries.sections(within("binaries"))
-    return [*found, peers_section(settings.within(settings.budget.left(), "peers"))]
+def sections(settings: Settings, options: argparse.Namespace, spaces: list[Space], failed: list[str]) -> list[Section]:
+    """@param failed gets the name of every part that could not be measured: the page says why."""
+    found: list[Section] = []
+
+    def part(name: str, share: float, measure: Callable[[Settings], Iterable[Section]]) -> None:
+        within = settings.within(share * settings.budget.left(), name)
+        try:
+            found.extend(measure(within))
+        except FAILURES as reason:
+            failed.append(name)
+            found.append(Section(name, settings.source(), [f"Failed: {reason}"]))
+
+    part("paper1", SHARES["paper1"], lambda within: paper1.sections(within, spaces, options.coco, options.ucf))
+    part("paper2", SHARES["paper2"], lambda within: paper2.sections(within, options.codec, options.routed, options.gate))
+    built = binaries.built(settings)
+    for place, binary in enumerate(built):
+        share = SHARES["binaries"] / (len(built) - place * SHARES["binaries"])
+        part(binary.name, share, lambda within, binary=binary: [binaries.section(within, binary)])
+    part("peers", 1, lambda within: [peers_section(within)])
+    return found
 
 
 def command(arguments: list[str]) -> int:
@@ -72,6 +89,9 @@ def command(arguments: list[str]) -> int:
     paper2.check_model_options(parser, options)
     if options.quick and options.minutes is None:
         options.minutes = QUICK_MINUTES
-    return run(
-        parser, options, "lightswitch, measured", lambda settings: sections(settings, options, paper1.spaces_of(options, settings.data))
-    )
+    failed: list[str] = []
+    measure = lambda settings: sections(settings, options, paper1.spaces_of(options, settings.data), failed)  # noqa: E731
+    code = run(parser, options, "lightswitch, measured", measure)
+    if failed:
+        print(f"{parser.prog}: failed, as the page says: {', '.join(failed)}", file=sys.stderr)
+    return code or int(bool(failed))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ os.environ.setdefault("OMP_PROC_BIND", "true")  # or two threads may share a cor
 import torch
 
 from bench import CORES, machine, markdown, rounds
-from bench.agreement import LEAST_DB, decibels
+from bench.agreement import LEAST_DB, WrongAnswer, decibels
 from bench.cases import CLIP_DECODERS, DECODERS, Case
 from bench.contender import Contender
 from bench.contenders import DTYPES, PEERS, Ours, Unavailable
@@ -46,15 +47,15 @@ def gather(
             except Unavailable as reason:
                 absent[name] = str(reason)
                 continue
-            except ProgramFailed as reason:
-                raise SystemExit(str(reason)) from reason
+            except ProgramFailed:
+                raise
             except Exception as error:  # whatever a peer's compiler throws at this network is its result
                 absent[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
                 continue
             least = (LEAST_DB if peer == "ours" else PEERS_LEAST_DB)[dtype]
             if found < least:
                 if peer == "ours":
-                    raise SystemExit(f"{case.name}, {name}: wrong answer: {found:.1f} dB against eager fp32, at least {least} wanted")
+                    raise WrongAnswer(f"{case.name}, {name}: wrong answer: {found:.1f} dB against eager fp32, at least {least} wanted")
                 absent[name] = f"wrong answer: {found:.1f} dB against eager fp32, at least {least} wanted"
                 continue
             there[name], quality[name] = one, found
@@ -79,6 +80,19 @@ def size(text: str) -> tuple[int, int]:
     return int(width), int(height or width)
 
 
+def measure_all(options: argparse.Namespace, names: list[str], program: Program) -> None:
+    run = {"kind": "peers", "machine": machine.facts(), "commands": [machine.command_line()], "threads": options.threads,
+           "clock": options.clock, "results": []}
+    for pixels in options.size or [(512, 512)]:
+        for name in names:
+            with tempfile.TemporaryDirectory() as folder:
+                result = measure(Case(name, pixels, options.frames, Path(folder)), options, program, Path(folder))
+            run["results"].append(result)
+            print(markdown.table(table_of(result), []), flush=True)
+            if options.json:  # after every decoder: a long run that is stopped leaves what it has
+                write_atomically(options.json, lambda path: path.write_text(json.dumps(run, indent=1)))
+
+
 def command(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--decoder", action="append", choices=[*DECODERS, *CLIP_DECODERS])
@@ -97,19 +111,10 @@ def command(arguments: list[str]) -> int:
         parser.error(f"{', '.join(sorted(unknown))}: with --frames {', '.join(CLIP_DECODERS)}, without {', '.join(DECODERS)}")
     if options.clock == "cpu" and options.threads != 1:
         parser.error("--clock cpu counts one thread: add --threads 1")
-    try:
-        program = Program(options.program, options.threads)
-    except ProgramFailed as reason:
-        parser.error(str(reason))
     torch.set_num_threads(options.threads)
-    run = {"kind": "peers", "machine": machine.facts(), "commands": [machine.command_line()], "threads": options.threads,
-           "clock": options.clock, "results": []}
-    for pixels in options.size or [(512, 512)]:
-        for name in options.decoder or known:
-            with tempfile.TemporaryDirectory() as folder:
-                result = measure(Case(name, pixels, options.frames, Path(folder)), options, program, Path(folder))
-            run["results"].append(result)
-            print(markdown.table(table_of(result), []), flush=True)
-            if options.json:  # after every decoder: a long run that is stopped leaves what it has
-                write_atomically(options.json, lambda path: path.write_text(json.dumps(run, indent=1)))
+    try:
+        measure_all(options, options.decoder or list(known), Program(options.program, options.threads))
+    except (ProgramFailed, WrongAnswer) as reason:
+        print(f"bench peers: {reason}", file=sys.stderr)
+        return 1
     return 0
