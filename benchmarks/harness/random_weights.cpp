@@ -158,4 +158,29 @@ std::shared_ptr<const WeightSource> random_vit_of_the_paper() {
   return build.finish();
 }
 
+std::shared_ptr<const WeightSource> random_routed(int64_t width, int64_t blocks, const std::vector<int64_t>& heavy,
+                                                  int64_t gate) {
+  Builder build;
+  build.conv("trunk.first", 4, width, 3);
+  for (int64_t i = 0; i < blocks; ++i)
+    for (const char* layer : {".conv1", ".conv2"})
+      build.conv("trunk.blocks." + std::to_string(i) + layer, width, width, 3);
+  build.conv("light.conv", width, width, 3);
+  build.conv("light.out", width, int64_t{3} << 2 * heavy.size(), 1);
+  build.conv("heavy.enter", width, 2 * width, 1);
+  int64_t inputs = 2 * width;
+  for (size_t i = 0; i < heavy.size(); ++i) {
+    const std::string stage = "heavy.stages." + std::to_string(i);
+    build.conv("heavy.ups." + std::to_string(i), inputs, 4 * heavy[i], 1);
+    build.conv(stage + ".conv", heavy[i], heavy[i], 3);
+    build.conv(stage + ".widen", heavy[i], 2 * heavy[i], 1);
+    build.conv(stage + ".narrow", 2 * heavy[i], heavy[i], 1);
+    inputs = heavy[i];
+  }
+  build.conv("heavy.out", inputs, 3, 3);
+  build.conv("gate.conv", width, gate, 1);
+  build.conv("gate.out", gate, 1, 1);
+  return build.finish();
+}
+
 }  // namespace lightswitch::bench

@@ -17,6 +17,10 @@ std::shared_ptr<const WeightSource> random_taming(int64_t width, int64_t channel
 /// The EfficientViT configuration of arXiv 2503.04871: widths 128 x 3, 256 x 3, depths 0, 5, 10, 0, 0, 0.
 std::shared_ptr<const WeightSource> random_vit_of_the_paper();
 
+/// The routed decoder. The shipped one: 64, 3, {64, 48, 24}, 16.
+std::shared_ptr<const WeightSource> random_routed(int64_t width, int64_t blocks, const std::vector<int64_t>& heavy,
+                                                  int64_t gate);
+
 /// Stable Video Diffusion's decoder of clips: KL's widths with a temporal half in each block.
 std::shared_ptr<const WeightSource> random_svd();
 /// TAESDV: TAESD's layout, every block of which sees the frame before.

@@ -4,13 +4,14 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/routed_decoder.hpp>
 
+#include <bit>
 #include <optional>
 
 #include "core/stopwatch.hpp"
 #include "nn/network.hpp"
 #include "routed/branches.hpp"
-#include "routed/tiles.hpp"
 #include "routing/heavy_rule.hpp"
+#include "routing/tiles.hpp"
 
 namespace lightswitch::routed {
 namespace {
@@ -32,11 +33,27 @@ int64_t parameters_of(const WeightSource& weights, const std::string& part) {
   return count;
 }
 
-/// What a mixture computes beside what was planned for either branch.
+/// Heavy tiles are made in blocks of up to 2x2: larger ones save little more, and every shape costs code that oneDNN
+/// builds for it.
+constexpr int64_t kLongestBlock = 2;
+
+/// Tiles that go through the heavy branch together.
+constexpr int64_t kBatchTiles = 32;
+
+/// How many of so many blocks go through the branch together: powers of two, as few shapes as that leaves.
+int64_t batch_of(int64_t left, int64_t tiles_in_block) {
+  return std::min<int64_t>(std::bit_floor(static_cast<uint64_t>(left)), kBatchTiles / tiles_in_block);
+}
+
+/// How the heavy branch makes its tiles of one picture.
+struct HeavyWork {
+  std::vector<TileBlock> blocks;  ///< none where the whole picture costs less
+  int64_t macs = 0;
+};
+
 struct Made {
   at::Tensor picture;  ///< [1, 3, H, W]
   double light_ms = 0, heavy_ms = 0;
-  int64_t both_ways = 0;  ///< heavy tiles that were made light too
 };
 
 class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
@@ -79,6 +96,9 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     parameters_.light_cost.parameters = parameters_of(*request.weights, "light.");
     parameters_.heavy_cost.parameters = parameters_of(*request.weights, "heavy.");
     parameters_.gate_cost.parameters = parameters_of(*request.weights, "gate.");
+    for (int64_t rows = 1; rows <= kLongestBlock; ++rows)
+      for (int64_t columns = 1; columns <= kLongestBlock; ++columns)
+        block_macs_[rows - 1][columns - 1] = block_macs(rows, columns);
     take(HeavyRule::read(request.config));
   }
 
@@ -112,10 +132,11 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
       route.tile = tile_ * spec_.factor;
       route.scores = to_gate_scores(scores[i].flatten());
       route.plan = rule_.plan(route.scores);
-      Made made = make(run, these, route.plan);
+      const HeavyWork work = heavy_work(these, route.plan);
+      Made made = make(run, these, route.plan, work);
       pictures.push_back(std::move(made.picture));
       if (!observe) continue;
-      route.stats = costs(latents.size(2), latents.size(3), route, made.both_ways);
+      route.stats = costs(latents.size(2), latents.size(3), route, work);
       route.stats.light_ms = made.light_ms;
       route.stats.heavy_ms = made.heavy_ms;
       route.stats.shared_ms = shared_ms;
@@ -125,38 +146,72 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     return pictures.size() == 1 ? pictures.front() : at::cat(pictures);
   }
 
+  int64_t block_macs(int64_t rows, int64_t columns) const {
+    return macs_of(heavy_, {1, trunk_.width(), rows * tile_ + 2 * kHalo, columns * tile_ + 2 * kHalo});
+  }
+
   /// @param features [1, C, h, w].
-  Made make(nn::Run& run, const at::Tensor& features, const RoutePlan& chosen) const {
+  HeavyWork heavy_work(const at::Tensor& features, const RoutePlan& plan) const {
+    HeavyWork work;
+    if (plan.count(Path::heavy) == 0) return work;
+    const int64_t whole =
+        macs_of(heavy_, {1, trunk_.width(), features.size(2) + 2 * kHalo, features.size(3) + 2 * kHalo});
+    work.blocks = TileGrid(features.size(2), features.size(3), tile_).heavy_blocks(plan, kLongestBlock);
+    for (const TileBlock& block : work.blocks) work.macs += block_macs_[block.rows - 1][block.columns - 1];
+    if (work.macs < whole) return work;
+    return {{}, whole};
+  }
+
+  /// @param features [1, C, h, w].
+  Made make(nn::Run& run, const at::Tensor& features, const RoutePlan& plan, const HeavyWork& work) const {
     Made made;
-    const auto timed = [&](const auto& branch, const at::Tensor& x, double& ms) {
+    const auto timed = [&](double& ms, const auto& branch) {
       const Stopwatch watch;
-      at::Tensor y = branch(run, x);
+      at::Tensor y = branch();
       ms = watch.ms();
       return y;
     };
-    if (chosen.count(Path::light) == 0) made.picture = timed(heavy_, with_halo(features), made.heavy_ms);
-    if (chosen.count(Path::heavy) == 0) made.picture = timed(light_, with_halo(features), made.light_ms);
-    if (made.picture.defined()) return made;
-    const TileGrid grid(features.size(2), features.size(3), tile_);
-    const at::Tensor tiles = grid.cut(features, kHalo);
-    const auto border = grid.at_the_border(chosen);
-    made.both_ways = static_cast<int64_t>(border.size());
-    const auto these = [&](const std::vector<int64_t>& numbers) {
-      return tiles.index_select(0, index(numbers, tiles)).contiguous(at::MemoryFormat::ChannelsLast);
-    };
-    const at::Tensor heavy = timed(heavy_, these(chosen.samples(Path::heavy)), made.heavy_ms);
-    // Heavy tiles beside light ones are made both ways: the heavy one comes in over some pixels.
-    auto light_too = chosen.samples(Path::light);
-    light_too.insert(light_too.end(), border.begin(), border.end());
-    const at::Tensor light = timed(light_, these(light_too), made.light_ms);
-    at::Tensor all = at::empty({grid.count(), 3, heavy.size(2), heavy.size(3)}, heavy.options());
-    all.index_copy_(0, index(chosen.samples(Path::heavy), all), heavy);
-    const at::Tensor weights = grid.heavy_weights(chosen, border, spec_.factor).to(all.options());
-    const at::Tensor places = index(border, all), under = light.slice(0, chosen.count(Path::light));
-    all.index_copy_(0, places, at::lerp(under, all.index_select(0, places), weights));
-    all.index_copy_(0, index(chosen.samples(Path::light), all), light.slice(0, 0, chosen.count(Path::light)));
-    made.picture = grid.join(all, spec_.factor);
+    const at::Tensor around = with_halo(features);
+    at::Tensor light, heavy;
+    if (plan.count(Path::light) > 0) light = timed(made.light_ms, [&] { return light_(run, around); });
+    if (plan.count(Path::heavy) > 0)
+      heavy = timed(made.heavy_ms, [&] {
+        return work.blocks.empty() ? heavy_(run, around) : in_blocks(run, around, work.blocks, light.clone());
+      });
+    if (light.defined() && heavy.defined()) {
+      const TileGrid grid(features.size(2), features.size(3), tile_);
+      made.picture = at::lerp(light, heavy, grid.heavy_weights(plan, spec_.factor).to(light.options()));
+    } else {
+      made.picture = light.defined() ? light : heavy;
+    }
     return made;
+  }
+
+  /// The heavy branch on some blocks.
+  /// @param around features with a halo. @param picture where its pixels go.
+  at::Tensor in_blocks(nn::Run& run, const at::Tensor& around, const std::vector<TileBlock>& blocks,
+                       at::Tensor picture) const {
+    const int64_t height = around.size(2) - 2 * kHalo, width = around.size(3) - 2 * kHalo;
+    const TileGrid grid(height, width, tile_);
+    // Tiles at the right and the bottom are made whole.
+    const at::Tensor padded =
+        at::constant_pad_nd(around, {0, grid.columns() * tile_ - width, 0, grid.rows() * tile_ - height});
+    for (auto first = blocks.begin(); first != blocks.end();) {
+      const int64_t rows = first->rows, columns = first->columns;
+      const auto end = std::find_if(
+          first, blocks.end(), [&](const TileBlock& block) { return block.rows != rows || block.columns != columns; });
+      const auto last = first + batch_of(end - first, rows * columns);
+      std::vector<at::Tensor> parts;
+      for (auto block = first; block != last; ++block)
+        parts.push_back(padded.narrow(2, block->row * tile_, rows * tile_ + 2 * kHalo)
+                            .narrow(3, block->column * tile_, columns * tile_ + 2 * kHalo));
+      const at::Tensor made = heavy_(run, at::cat(parts).contiguous(at::MemoryFormat::ChannelsLast));
+      for (int64_t i = 0; first != last; ++first, ++i) {
+        const at::Tensor place = grid.place(picture, *first, spec_.factor);
+        place.copy_(made.slice(0, i, i + 1).slice(2, 0, place.size(2)).slice(3, 0, place.size(3)));
+      }
+    }
+    return picture;
   }
 
   template <typename Part, typename... More>
@@ -168,9 +223,9 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
 
   /// A path's cost is a tile's part of a picture that goes that way whole; what tiles cost beside that, with halos of
   /// their own and made both ways, is told apart.
-  RoutingStats costs(int64_t height, int64_t width, const PictureRoute& route, int64_t both_ways) const {
+  RoutingStats costs(int64_t height, int64_t width, const PictureRoute& route, const HeavyWork& work) const {
     RoutingStats stats = parameters_;
-    const int64_t tiles = route.rows * route.columns, features = trunk_.width(), edge = tile_ + 2 * kHalo;
+    const int64_t tiles = route.rows * route.columns, features = trunk_.width();
     stats.light = route.plan.count(Path::light);
     stats.heavy = route.plan.count(Path::heavy);
     const int64_t trunk = macs_of(trunk_, {1, trunk_.latent_channels(), height, width});
@@ -181,39 +236,31 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     stats.gate_cost.macs = gate / tiles;
     stats.light_cost.macs = light / tiles;
     stats.heavy_cost.macs = heavy / tiles;
-    int64_t all = trunk + gate;
-    if (stats.heavy == tiles || stats.light == tiles)
-      all += stats.heavy == tiles ? heavy : light;
-    else
-      all += stats.heavy * macs_of(heavy_, {1, features, edge, edge}) +
-             (stats.light + both_ways) * macs_of(light_, {1, features, edge, edge});
-    stats.warm_up_macs = all - stats.macs();
+    stats.warm_up_macs = trunk + gate + (stats.light > 0 ? light : 0) + work.macs - stats.macs();
     return stats;
   }
 
-  /// Which tiles are heavy is not known, how many is; a threshold may choose them all. All of them may have to be made
-  /// both ways.
+  /// Which tiles are heavy is not known, how many is: none of them may have a neighbour. A threshold may choose them
+  /// all.
   at::Tensor count(nn::Run& run, const at::Tensor& features, int64_t tiles) const {
     const int64_t heavy = rule_.most(tiles);
-    if (heavy == tiles) return heavy_(run, run.planned(with_halo(features)));
-    if (heavy == 0) return light_(run, run.planned(with_halo(features)));
-    const auto cut = [&](int64_t count) {
-      const int64_t edge = tile_ + 2 * kHalo;
-      return run.planned(at::empty({count, features.size(1), edge, edge}, features.options()));
-    };
-    const at::Tensor every_tile = cut(tiles), heavy_made = heavy_(run, cut(heavy)),
-                     light_made = light_(run, cut(tiles));
-    const at::Tensor all = run.planned(at::empty_like(light_made));
-    return run.planned(
-        at::empty({1, 3, features.size(2) * spec_.factor, features.size(3) * spec_.factor}, features.options()));
+    const at::Tensor around = run.planned(with_halo(features));
+    if (heavy == tiles) return heavy_(run, around);
+    const at::Tensor light = light_(run, around);
+    if (heavy == 0) return light;
+    const at::Tensor picture = run.planned(at::empty_like(light));
+    if (heavy * block_macs_[0][0] >= macs_of(heavy_, around.sizes())) {
+      const at::Tensor made = heavy_(run, around);
+      return run.planned(at::empty_like(light));
+    }
+    const int64_t edge = tile_ + 2 * kHalo;
+    for (int64_t left = heavy; left > 0; left -= batch_of(left, 1))
+      heavy_(run, run.planned(at::empty({batch_of(left, 1), features.size(1), edge, edge}, features.options())));
+    return run.planned(at::empty_like(light));
   }
 
   static at::Tensor with_halo(const at::Tensor& features) {
     return at::constant_pad_nd(features, {kHalo, kHalo, kHalo, kHalo}).contiguous(at::MemoryFormat::ChannelsLast);
-  }
-
-  static at::Tensor index(const std::vector<int64_t>& numbers, const at::Tensor& like) {
-    return at::tensor(numbers, at::kLong).to(like.device());
   }
 
   HeavyRule rule_;
@@ -223,6 +270,7 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
   Heavy heavy_;
   Light light_;
   TileGate gate_;
+  int64_t block_macs_[kLongestBlock][kLongestBlock] = {};  ///< of the heavy branch, by rows and columns less one
 };
 
 bool recognises(const WeightSource& weights) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -12,6 +13,9 @@ namespace lightswitch::nn {
 namespace {
 
 using c10::IValue;
+
+/// Weights of this many bytes are kept in several orders: making one takes as long as a small picture does.
+constexpr size_t kSmallWeight = size_t{256} << 10, kMostKept = 32;
 
 std::optional<c10::OperatorHandle> find(const char* name, const char* overload = "") {
   auto found = c10::Dispatcher::singleton().findSchema({name, overload});
@@ -79,15 +83,19 @@ std::shared_ptr<const PackedConv> PackedConv::make(const at::Tensor& weight, con
 }
 
 PackedConv::PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry)
-    : geometry_(geometry), bias_(bias), packed_{weight.contiguous(), {}} {
-  if (geometry.transposed) original_ = packed_.weight;
+    : geometry_(geometry),
+      bias_(bias),
+      kept_(weight.nbytes() <= kSmallWeight ? kMostKept : 1),
+      packed_{{weight.contiguous(), {}}} {
+  if (geometry.transposed) original_ = packed_.front().weight;
 }
 
-// Only one copy of the weights is kept, and another order is made from the last one. LibTorch does not unpack the
-// weights of a transposed convolution rightly, so those are kept as they came, too.
+// Another order is made from one that is kept. LibTorch does not unpack the weights of a transposed convolution
+// rightly, so those are kept as they came, too.
 at::Tensor PackedConv::dense() const {
   if (original_.defined()) return original_;
-  return packed_.weight.is_mkldnn() ? packed_.weight.to_dense() : packed_.weight;
+  const at::Tensor& weight = packed_.front().weight;
+  return weight.is_mkldnn() ? weight.to_dense() : weight;
 }
 
 double PackedConv::bound(double input) const {
@@ -105,14 +113,19 @@ double PackedConv::bound(double input) const {
 
 at::Tensor PackedConv::weight_for(at::IntArrayRef input_size) const {
   const std::lock_guard lock(mutex_);
-  if (input_size == packed_.input_size) return packed_.weight;
+  const auto found = std::ranges::find_if(packed_, [&](const Packed& one) { return input_size == one.input_size; });
+  if (found != packed_.end()) {
+    std::rotate(packed_.begin(), found, found + 1);
+    return packed_.front().weight;
+  }
   const IValue size(input_size.vec()), padding = pair(geometry_.padding), stride = pair(geometry_.stride);
   const Operations& operations = Operations::get();
-  packed_.weight = geometry_.transposed
-                       ? call(*operations.pack_transposed, {dense(), padding, pair(0), stride, pair(1), 1, size})
-                       : call(*operations.pack, {dense(), padding, stride, pair(1), 1, size});
-  packed_.input_size = input_size.vec();
-  return packed_.weight;
+  at::Tensor weight = geometry_.transposed
+                          ? call(*operations.pack_transposed, {dense(), padding, pair(0), stride, pair(1), 1, size})
+                          : call(*operations.pack, {dense(), padding, stride, pair(1), 1, size});
+  if (packed_.size() == kept_ || packed_.back().input_size.empty()) packed_.pop_back();
+  packed_.insert(packed_.begin(), {std::move(weight), input_size.vec()});
+  return packed_.front().weight;
 }
 
 at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, const at::Tensor& residual, Activation act) const {

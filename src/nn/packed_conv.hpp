@@ -34,6 +34,7 @@ class PackedConv {
   double bound(double input) const;
 
  private:
+  // oneDNN chooses its kernel, and with it the order of the weights, by the size of the picture.
   struct Packed {
     at::Tensor weight;
     std::vector<int64_t> input_size;  // empty: not packed yet
@@ -49,7 +50,8 @@ class PackedConv {
   mutable std::mutex mutex_;
   mutable std::optional<double> gain_;  // the largest sum of weights' magnitudes that makes one output
   mutable double shift_ = 0;            // the largest bias
-  mutable Packed packed_;               // oneDNN chooses its kernel, and with it the order, by the size of the picture
+  size_t kept_;                         // orders of the weights at one time
+  mutable std::vector<Packed> packed_;  // the last used first
 };
 
 }  // namespace lightswitch::nn
