@@ -33,16 +33,19 @@ int64_t parameters_of(const WeightSource& weights, const std::string& part) {
   return count;
 }
 
-/// Heavy tiles are made in blocks of up to 2x2: larger ones save little more, and every shape costs code that oneDNN
-/// builds for it.
+/// Heavy tiles are made one by one and in blocks of 2x2: larger ones save little more, and every shape costs code that
+/// oneDNN builds for it.
 constexpr int64_t kLongestBlock = 2;
 
 /// Tiles that go through the heavy branch together.
 constexpr int64_t kBatchTiles = 32;
 
-/// How many of so many blocks go through the branch together: powers of two, as few shapes as that leaves.
+/// How many of so many blocks go through the branch together: a power of two or half as much again, so that few sizes
+/// ever occur.
 int64_t batch_of(int64_t left, int64_t tiles_in_block) {
-  return std::min<int64_t>(std::bit_floor(static_cast<uint64_t>(left)), kBatchTiles / tiles_in_block);
+  const int64_t most = std::min(left, kBatchTiles / tiles_in_block);
+  const auto power = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most)));
+  return power + power / 2 <= most ? power + power / 2 : power;
 }
 
 /// How the heavy branch makes its tiles of one picture.
@@ -96,9 +99,7 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     parameters_.light_cost.parameters = parameters_of(*request.weights, "light.");
     parameters_.heavy_cost.parameters = parameters_of(*request.weights, "heavy.");
     parameters_.gate_cost.parameters = parameters_of(*request.weights, "gate.");
-    for (int64_t rows = 1; rows <= kLongestBlock; ++rows)
-      for (int64_t columns = 1; columns <= kLongestBlock; ++columns)
-        block_macs_[rows - 1][columns - 1] = block_macs(rows, columns);
+    for (int64_t edge = 1; edge <= kLongestBlock; ++edge) block_macs_[edge - 1] = block_macs(edge);
     take(HeavyRule::read(request.config));
   }
 
@@ -146,8 +147,8 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     return pictures.size() == 1 ? pictures.front() : at::cat(pictures);
   }
 
-  int64_t block_macs(int64_t rows, int64_t columns) const {
-    return macs_of(heavy_, {1, trunk_.width(), rows * tile_ + 2 * kHalo, columns * tile_ + 2 * kHalo});
+  int64_t block_macs(int64_t edge) const {
+    return macs_of(heavy_, {1, trunk_.width(), edge * tile_ + 2 * kHalo, edge * tile_ + 2 * kHalo});
   }
 
   /// @param features [1, C, h, w].
@@ -157,7 +158,7 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     const int64_t whole =
         macs_of(heavy_, {1, trunk_.width(), features.size(2) + 2 * kHalo, features.size(3) + 2 * kHalo});
     work.blocks = TileGrid(features.size(2), features.size(3), tile_).heavy_blocks(plan, kLongestBlock);
-    for (const TileBlock& block : work.blocks) work.macs += block_macs_[block.rows - 1][block.columns - 1];
+    for (const TileBlock& block : work.blocks) work.macs += block_macs_[block.edge - 1];
     if (work.macs < whole) return work;
     return {{}, whole};
   }
@@ -197,14 +198,12 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     const at::Tensor padded =
         at::constant_pad_nd(around, {0, grid.columns() * tile_ - width, 0, grid.rows() * tile_ - height});
     for (auto first = blocks.begin(); first != blocks.end();) {
-      const int64_t rows = first->rows, columns = first->columns;
-      const auto end = std::find_if(
-          first, blocks.end(), [&](const TileBlock& block) { return block.rows != rows || block.columns != columns; });
-      const auto last = first + batch_of(end - first, rows * columns);
+      const int64_t edge = first->edge, latents = edge * tile_ + 2 * kHalo;
+      const auto end = std::find_if(first, blocks.end(), [&](const TileBlock& block) { return block.edge != edge; });
+      const auto last = first + batch_of(end - first, edge * edge);
       std::vector<at::Tensor> parts;
       for (auto block = first; block != last; ++block)
-        parts.push_back(padded.narrow(2, block->row * tile_, rows * tile_ + 2 * kHalo)
-                            .narrow(3, block->column * tile_, columns * tile_ + 2 * kHalo));
+        parts.push_back(padded.narrow(2, block->row * tile_, latents).narrow(3, block->column * tile_, latents));
       const at::Tensor made = heavy_(run, at::cat(parts).contiguous(at::MemoryFormat::ChannelsLast));
       for (int64_t i = 0; first != last; ++first, ++i) {
         const at::Tensor place = grid.place(picture, *first, spec_.factor);
@@ -249,7 +248,7 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
     const at::Tensor light = light_(run, around);
     if (heavy == 0) return light;
     const at::Tensor picture = run.planned(at::empty_like(light));
-    if (heavy * block_macs_[0][0] >= macs_of(heavy_, around.sizes())) {
+    if (heavy * block_macs_[0] >= macs_of(heavy_, around.sizes())) {
       const at::Tensor made = heavy_(run, around);
       return run.planned(at::empty_like(light));
     }
@@ -270,7 +269,7 @@ class RoutedDecoder final : public nn::DecoderNetwork, public RoutedDecoding {
   Heavy heavy_;
   Light light_;
   TileGate gate_;
-  int64_t block_macs_[kLongestBlock][kLongestBlock] = {};  ///< of the heavy branch, by rows and columns less one
+  int64_t block_macs_[kLongestBlock] = {};  ///< of the heavy branch, by a block's edge less one
 };
 
 bool recognises(const WeightSource& weights) {

@@ -7,17 +7,6 @@
 namespace lightswitch {
 namespace {
 
-/// Block shapes, the largest first, of equal ones the widest.
-std::vector<TileBlock> shapes_up_to(int64_t longest) {
-  std::vector<TileBlock> shapes;
-  for (int64_t rows = 1; rows <= longest; rows *= 2)
-    for (int64_t columns = 1; columns <= longest; columns *= 2) shapes.push_back({0, 0, rows, columns});
-  std::ranges::sort(shapes, [](const TileBlock& a, const TileBlock& b) {
-    return a.rows * a.columns != b.rows * b.columns ? a.rows * a.columns > b.rows * b.columns : a.columns > b.columns;
-  });
-  return shapes;
-}
-
 /// The pixels along one axis of a tile that a neighbour may be near: the tile before it, behind it, or (0) beside it.
 struct Reach {
   int64_t side, step;
@@ -40,12 +29,12 @@ std::vector<TileBlock> TileGrid::heavy_blocks(const RoutePlan& plan, int64_t lon
   std::vector<Path> left = plan.paths();
   std::vector<TileBlock> blocks;
   const auto each = [&](const TileBlock& block, const auto& visit) {
-    for (int64_t y = block.row; y < block.row + block.rows; ++y)
-      for (int64_t x = block.column; x < block.column + block.columns; ++x) visit(left[y * columns_ + x]);
+    for (int64_t y = block.row; y < block.row + block.edge; ++y)
+      for (int64_t x = block.column; x < block.column + block.edge; ++x) visit(left[y * columns_ + x]);
   };
-  for (TileBlock block : shapes_up_to(longest))
-    for (block.row = 0; block.row + block.rows <= rows_; ++block.row)
-      for (block.column = 0; block.column + block.columns <= columns_; ++block.column) {
+  for (int64_t edge = longest; edge > 0; edge /= 2)
+    for (TileBlock block{0, 0, edge}; block.row + edge <= rows_; ++block.row)
+      for (block.column = 0; block.column + edge <= columns_; ++block.column) {
         bool all = true;
         each(block, [&](Path path) { all = all && path == Path::heavy; });
         if (!all) continue;
@@ -57,8 +46,8 @@ std::vector<TileBlock> TileGrid::heavy_blocks(const RoutePlan& plan, int64_t lon
 
 at::Tensor TileGrid::place(const at::Tensor& picture, const TileBlock& block, int64_t factor) const {
   const int64_t side = tile_ * factor;
-  return picture.slice(2, block.row * side, (block.row + block.rows) * side)
-      .slice(3, block.column * side, (block.column + block.columns) * side);
+  return picture.slice(2, block.row * side, (block.row + block.edge) * side)
+      .slice(3, block.column * side, (block.column + block.edge) * side);
 }
 
 bool TileGrid::is_light(const RoutePlan& plan, int64_t row, int64_t column) const {

@@ -11,10 +11,10 @@ namespace lightswitch {
 /// Pixels of a heavy tile over which it comes in beside a light one.
 inline constexpr int64_t kBlend = 8;
 
-/// Tiles that are made together: a rectangle of the grid.
+/// Tiles that are made together: a square of the grid.
 struct TileBlock {
   int64_t row = 0, column = 0;
-  int64_t rows = 1, columns = 1;
+  int64_t edge = 1;
   bool operator==(const TileBlock&) const = default;
 };
 
@@ -30,8 +30,7 @@ class TileGrid {
   int64_t count() const { return rows_ * columns_; }
 
   /// The heavy tiles as blocks, each in one of them, so that neighbours share their halo. Edges are powers of two, so
-  /// that few shapes ever occur; larger blocks are taken first, from the top left, and those of one shape follow each
-  /// other.
+  /// that few sizes ever occur; larger blocks are taken first, from the top left.
   /// @param longest edge of a block in tiles, a power of two.
   std::vector<TileBlock> heavy_blocks(const RoutePlan& plan, int64_t longest) const;
 

@@ -103,7 +103,7 @@ TEST(Routed, TilesThatMeetCostLessThanAlone) {
   const auto one = stats_of("0.0069");  // of 144 tiles
   ASSERT_EQ(one.heavy, 1);
   const int64_t tile = one.macs() - light;
-  for (const char* share : {"0.3", "0.5"}) {
+  for (const char* share : {"0.5", "0.6"}) {
     const auto stats = stats_of(share);
     EXPECT_LT(stats.macs() - light, stats.heavy * tile) << share;
   }
