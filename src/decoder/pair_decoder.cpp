@@ -7,56 +7,26 @@
 
 #include "core/stopwatch.hpp"
 #include "decoder/latents.hpp"
+#include "decoder/pair_parts.hpp"
+#include "decoder/tiled_pair.hpp"
 #include "nn/weight_loader.hpp"
 
 namespace lightswitch {
 namespace {
 
-template <typename Value>
-void require_equal(const char* what, const Value& light, const Value& heavy) {
-  if (light != heavy)
-    throw UnsupportedError("light and heavy decoder are not of one latent space",
-                           {"", what, c10::str(heavy) + ", as the heavy one has", c10::str(light)});
-}
-
-LatentSpec common_spec(const LatentSpec& light, const LatentSpec& heavy) {
-  for (const LatentSpec* spec : {&light, &heavy})
-    if (spec->network_input == LatentKind::indices)
-      throw UnsupportedError("a pair is routed by continuous latents",
-                             {"", spec == &light ? "light" : "heavy", "raw or diffusion latents", "indices"});
-  require_equal("channels", light.channels, heavy.channels);
-  require_equal("factor", light.factor, heavy.factor);
-  if (!light.space.empty() && !heavy.space.empty()) require_equal("space", light.space, heavy.space);
-  if (light.network_input == LatentKind::raw && heavy.network_input == LatentKind::raw) {
-    require_equal("scaling_factor", light.scaling_factor, heavy.scaling_factor);
-    require_equal("shift_factor", light.shift_factor, heavy.shift_factor);
-  }
-  LatentSpec spec = heavy.network_input == LatentKind::raw ? heavy : light;  // the one that knows the scale
-  if (spec.space.empty()) spec.space = light.space.empty() ? heavy.space : light.space;
-  spec.network_input = LatentKind::diffusion;
-  spec.output_range = OutputRange::unit;
-  spec.codebook = 0;
-  spec.halo = std::max(light.halo, heavy.halo);
-  spec.global_operations = light.global_operations || heavy.global_operations;
-  return spec;
-}
+constexpr int64_t kSmallestTile = 4, kLargestTile = 256;
 
 class PairDecoder final : public Decoder, public RoutedDecoding {
  public:
-  PairDecoder(std::shared_ptr<const Decoder> light, std::shared_ptr<const Decoder> heavy,
-              std::shared_ptr<const Gate> gate, const PairRule& rule)
-      : light_(std::move(light)),
-        heavy_(std::move(heavy)),
-        gate_(std::move(gate)),
-        spec_(common_spec(light_->spec(), heavy_->spec())) {
-    take(rule);
-  }
+  PairDecoder(PairParts parts, const PairRule& rule) : parts_(std::move(parts)), spec_(parts_.spec()) { take(rule); }
 
   const LatentSpec& spec() const override { return spec_; }
   const NetworkInfo& info() const override { return info_; }
   const RoutedDecoding* routing() const override { return this; }
   std::optional<double> budget_ms() const override { return rule_.heavy.budget_ms; }
-  const Decoder* path(Path path) const override { return path == Path::light ? light_.get() : heavy_.get(); }
+  const Decoder* path(Path path) const override {
+    return path == Path::light ? parts_.light.get() : parts_.heavy.get();
+  }
 
   at::Tensor forward(const at::Tensor& latents, std::stop_token stop) const override {
     return forward_observed(latents, {}, std::move(stop));
@@ -87,14 +57,14 @@ class PairDecoder final : public Decoder, public RoutedDecoding {
   std::vector<PictureRoute> plan(const at::Tensor& latents, LatentKind kind, bool successive) const override {
     rule_.heavy.require_settled();
     const Stopwatch watch;
-    const auto scores = to_gate_scores(gate_->scores(to_diffusion(latents, kind)));
+    const auto scores = to_gate_scores(parts_.gate->scores(parts_.to_diffusion(latents, kind)));
     const double gate_ms = watch.ms() / static_cast<double>(std::max<size_t>(1, scores.size()));
     const RoutePlan chosen = successive ? plan_frames(scores) : rule_.heavy.plan(scores);
     const int64_t h = latents.size(-2), w = latents.size(-1);
     RoutingStats costs;
-    costs.light_cost = {light_->macs(h, w), light_->info().parameters};
-    costs.heavy_cost = {heavy_->macs(h, w), heavy_->info().parameters};
-    costs.gate_cost = gate_->cost({spec_.channels, h, w});
+    costs.light_cost = {parts_.light->macs(h, w), parts_.light->info().parameters};
+    costs.heavy_cost = {parts_.heavy->macs(h, w), parts_.heavy->info().parameters};
+    costs.gate_cost = parts_.gate->cost({spec_.channels, h, w});
     costs.gate_ms = gate_ms;
     std::vector<PictureRoute> routes(scores.size());
     for (size_t i = 0; i < routes.size(); ++i) {
@@ -109,14 +79,15 @@ class PairDecoder final : public Decoder, public RoutedDecoding {
 
   /// A mean over many pictures of the share, the dearest one where that is not known.
   int64_t macs(int64_t h, int64_t w) const override {
-    const auto light = static_cast<double>(light_->macs(h, w)), heavy = static_cast<double>(heavy_->macs(h, w));
+    const auto light = static_cast<double>(parts_.light->macs(h, w)),
+               heavy = static_cast<double>(parts_.heavy->macs(h, w));
     const bool known = !rule_.heavy.threshold && !rule_.heavy.budget_ms;
     const double share = known ? rule_.heavy.heavy_share : 1;
-    return static_cast<int64_t>(light + share * (heavy - light)) + gate_->cost({spec_.channels, h, w}).macs;
+    return static_cast<int64_t>(light + share * (heavy - light)) + parts_.gate->cost({spec_.channels, h, w}).macs;
   }
 
   std::optional<int64_t> activation_bytes(int64_t h, int64_t w) const override {
-    const auto light = light_->activation_bytes(h, w), heavy = heavy_->activation_bytes(h, w);
+    const auto light = parts_.light->activation_bytes(h, w), heavy = parts_.heavy->activation_bytes(h, w);
     if (!light || !heavy) return std::nullopt;
     return std::max(*light, *heavy);
   }
@@ -124,18 +95,7 @@ class PairDecoder final : public Decoder, public RoutedDecoding {
  private:
   void take(const PairRule& rule) {
     rule_ = rule;
-    info_ = heavy_->info();
-    info_.family = "routed";
-    info_.configuration = light_->info().family + " and " + heavy_->info().family + ", " + rule_.heavy.text();
-    info_.parameters =
-        light_->info().parameters + heavy_->info().parameters + gate_->cost({spec_.channels, 1, 1}).parameters;
-    info_.skipped.clear();
-  }
-
-  at::Tensor to_diffusion(const at::Tensor& latents, LatentKind kind) const {
-    if (!latents.defined() || latents.dim() != 4 || !latents.is_floating_point())
-      throw TensorError("unusable latents", {"", "latents", "[N, C, h, w] floating point", describe(latents)});
-    return to_network_input(latents, kind, spec_);
+    info_ = parts_.info(rule_.heavy.text());
   }
 
   RoutePlan plan_frames(const std::vector<GateScore>& scores) const {
@@ -144,8 +104,7 @@ class PairDecoder final : public Decoder, public RoutedDecoding {
     return plan_within(scores, {.heavy_share = rule_.heavy.heavy_share, .minimum_dwell = rule_.dwell});
   }
 
-  std::shared_ptr<const Decoder> light_, heavy_;
-  std::shared_ptr<const Gate> gate_;
+  PairParts parts_;
   LatentSpec spec_;
   NetworkInfo info_;
   PairRule rule_;
@@ -157,13 +116,23 @@ PairRule PairRule::read(const Config& config) {
   PairRule rule{HeavyRule::read(config)};
   rule.dwell = nn::config_int(config, "dwell", rule.dwell);
   if (rule.dwell < 1) throw OptionError("out of range", {"", "dwell", "1 or more frames", std::to_string(rule.dwell)});
+  if (!config.count("tile")) return rule;
+  rule.tile = nn::config_int(config, "tile", 0);
+  if (rule.tile < kSmallestTile || rule.tile > kLargestTile)
+    throw OptionError("out of range",
+                      {"", "tile", std::to_string(kSmallestTile) + " … " + std::to_string(kLargestTile) + " latents",
+                       std::to_string(rule.tile)});
+  if (config.count("dwell"))
+    throw OptionError("only whole frames keep a path", {"", "dwell", "no tile beside it", "both"});
   return rule;
 }
 
 std::shared_ptr<const Decoder> make_pair_decoder(std::shared_ptr<const Decoder> light,
                                                  std::shared_ptr<const Decoder> heavy, std::shared_ptr<const Gate> gate,
                                                  const PairRule& rule) {
-  return std::make_shared<PairDecoder>(std::move(light), std::move(heavy), std::move(gate), rule);
+  PairParts parts{std::move(light), std::move(heavy), std::move(gate)};
+  if (rule.tile > 0) return make_tiled_pair(std::move(parts), rule);
+  return std::make_shared<PairDecoder>(std::move(parts), rule);
 }
 
 }  // namespace lightswitch

@@ -45,7 +45,7 @@ void require_pair_options(const NetworkSpec& spec) {
 }  // namespace
 
 const std::vector<std::string>& pair_options() {
-  static const std::vector<std::string> options = {"light", "heavy", "gate", "dwell"};
+  static const std::vector<std::string> options = {"light", "heavy", "gate", "dwell", "tile"};
   return options;
 }
 

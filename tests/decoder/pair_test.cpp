@@ -5,10 +5,12 @@
 #include <lightswitch/decode.hpp>
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/error.hpp>
+#include <lightswitch/routed_decoder.hpp>
 #include <lightswitch/temporal_decoder.hpp>
 #include <lightswitch/weights.hpp>
 
 #include "routing/latent_gate.hpp"
+#include "routing/tiles.hpp"
 #include "support/errors.hpp"
 #include "support/reference_case.hpp"
 #include "support/temporary_folder.hpp"
@@ -178,9 +180,127 @@ TEST(Pair, RefusesDecodersOfOtherSpacesByName) {
   EXPECT_EQ(field([](LatentSpec& s) { s.scaling_factor = 0.25; }), "scaling_factor");
   EXPECT_EQ(field([](LatentSpec& s) { s.network_input = LatentKind::indices; }), "light");
   expect_error<OptionError>([] { pair({{"dwell", "0"}}); });
-  EXPECT_EQ(
-      expect_error<OptionError>([] { pair({{"budget-ms", "3"}}).both->forward(latents({0.1F}), {}); }).detail().field,
-      "budget-ms");
+  EXPECT_EQ(expect_error<OptionError>([] {
+              pair({{"budget-ms", "3"}}).both->forward(latents({0.1F}), {});
+            })
+                .detail()
+                .field,
+            "budget-ms");
+}
+
+/// Looks one latent around: the mean of nine, and an offset.
+class NearDecoder final : public Decoder {
+ public:
+  NearDecoder(double offset, int64_t macs) : offset_(offset), macs_(macs) {
+    spec_.space = "mine";
+    spec_.network_input = LatentKind::diffusion;
+    spec_.output_range = OutputRange::unit;
+    spec_.halo = 1;
+    info_.family = "near";
+  }
+  const LatentSpec& spec() const override { return spec_; }
+  const NetworkInfo& info() const override { return info_; }
+  at::Tensor forward(const at::Tensor& latents, std::stop_token) const override {
+    made += latents.size(2) * latents.size(3);
+    const at::Tensor mean = at::avg_pool2d(latents.slice(1, 0, 3), {3, 3}, {1, 1}, {1, 1}) + offset_;
+    return at::upsample_nearest2d(mean, {8 * latents.size(2), 8 * latents.size(3)});
+  }
+  int64_t macs(int64_t h, int64_t w) const override { return macs_ * h * w; }
+
+  mutable int64_t made = 0;  ///< latents
+
+ private:
+  LatentSpec spec_;
+  NetworkInfo info_;
+  double offset_;
+  int64_t macs_;
+};
+
+struct TiledPair {
+  std::shared_ptr<const NearDecoder> light = std::make_shared<const NearDecoder>(0.1, 10),
+                                     heavy = std::make_shared<const NearDecoder>(0.5, 100);
+  std::shared_ptr<const Decoder> both;
+  explicit TiledPair(const Config& config) {
+    const auto gate = std::make_shared<const LinearGate>(at::tensor({1.0F, 0.0F, 0.0F, 0.0F}), at::zeros({1}));
+    both = make_pair_decoder(light, heavy, gate, PairRule::read(config));
+  }
+  PictureRoute route(const at::Tensor& z, at::Tensor* picture = nullptr) const {
+    PictureRoute found;
+    const at::Tensor made = both->routing()->forward_observed(z, [&](const PictureRoute& route) { found = route; });
+    if (picture) *picture = made;
+    return found;
+  }
+};
+
+TEST(TiledPair, PixelsAreThoseOfTheDecoders) {
+  const at::Tensor z = random_tensor({1, 4, 33, 26});  // the last tiles are partial
+  for (const char* share : {"0.05", "0.3", "0.6"}) {
+    const TiledPair pair({{"tile", "4"}, {"heavy-share", share}});
+    at::Tensor picture;
+    const PictureRoute route = pair.route(z, &picture);
+    EXPECT_EQ(route.rows, 9);
+    EXPECT_EQ(route.columns, 7);
+    EXPECT_EQ(route.tile, 32);
+    EXPECT_EQ(route.plan, plan_by_share(route.scores, std::stod(share)));
+    const at::Tensor light = pair.light->forward(z, {}), heavy = pair.heavy->forward(z, {});
+    const at::Tensor weights = TileGrid(33, 26, 4).heavy_weights(route.plan, 8);
+    EXPECT_TRUE(close(picture, at::lerp(light, heavy, weights.expand_as(light)), 1e-6)) << share;
+    EXPECT_TRUE(close(picture.clamp(0, 1), decode(*pair.both, z), 0));
+  }
+}
+
+TEST(TiledPair, OnlyHeavyTilesAreMadeHeavy) {
+  const at::Tensor z = random_tensor({1, 4, 32, 32});
+  const TiledPair one({{"tile", "4"}, {"heavy-share", "0.016"}});  // of 64
+  const PictureRoute route = one.route(z);
+  ASSERT_EQ(route.plan.count(heavy), 1);
+  EXPECT_LE(one.heavy->made, 6 * 6) << "its halo included";
+  EXPECT_EQ(one.light->made, 32 * 32);
+  EXPECT_EQ(route.stats.macs(), 10 * 32 * 32 + 100 * one.heavy->made + 64 * 4);
+  EXPECT_EQ(route.stats.light_cost.macs, 10 * 16);
+  const TiledPair most({{"tile", "4"}, {"heavy-share", "0.98"}});
+  most.route(z);
+  EXPECT_LE(most.heavy->made, 32 * 32) << "never more than the whole picture";
+  const TiledPair none({{"tile", "4"}, {"heavy-share", "0"}}), all({{"tile", "4"}, {"heavy-share", "1"}});
+  EXPECT_TRUE(close(none.both->forward(z, {}), none.light->forward(z, {}), 0));
+  EXPECT_TRUE(close(all.both->forward(z, {}), all.heavy->forward(z, {}), 0));
+  EXPECT_EQ(none.heavy->made, 0);
+  EXPECT_EQ(all.light->made, 0);
+}
+
+TEST(TiledPair, TakesAnotherShareABudgetAndFrames) {
+  const TiledPair pair({{"tile", "4"}, {"budget-ms", "100000"}});
+  EXPECT_EQ(expect_error<OptionError>([&] { pair.route(random_tensor({1, 4, 16, 16})); }).detail().field, "budget-ms");
+  EXPECT_EQ(settle_budget(*pair.both, 16, 16).heavy_share, 1);
+  const auto half = pair.both->routing()->with_heavy_share(0.5);
+  const at::Tensor clip = random_tensor({4, 2, 16, 16});
+  std::vector<at::Tensor> frames;
+  decode_clip(*frame_by_frame(half), clip, {}, [&](const at::Tensor& part) { frames.push_back(part); });
+  EXPECT_TRUE(close(at::cat(frames)[1], half->forward(clip.select(1, 1).unsqueeze(0), {})[0].clamp(0, 1), 1e-6));
+}
+
+TEST(TiledPair, SaysWhyTilesCannotBeRouted) {
+  const auto global = expect_error<UnsupportedError>([] {
+    LatentSpec whole = spec(LatentKind::raw, OutputRange::unit);
+    whole.global_operations = true;
+    pair({{"tile", "4"}}, spec(LatentKind::raw, OutputRange::unit), whole);
+  });
+  EXPECT_EQ(global.detail().field, "tile");
+  EXPECT_TRUE(contains(global.what(), "normalises or attends over the whole picture"));
+  const TiledPair near(Config{{"tile", "8"}});
+  const auto small = expect_error<UnsupportedError>([&] { near.route(random_tensor({1, 4, 10, 10})); });
+  EXPECT_EQ(small.detail().field, "tile");
+  EXPECT_EQ(small.detail().found, "10x10");
+  EXPECT_TRUE(contains(small.what(), "more than 10 latents"));
+  EXPECT_EQ(near.route(random_tensor({1, 4, 11, 10})).rows, 2);
+  for (const Config& config : {Config{{"tile", "3"}}, Config{{"tile", "257"}}})
+    EXPECT_EQ(expect_error<OptionError>([&] { const TiledPair pair(config); }).detail().field, "tile");
+  EXPECT_EQ(expect_error<OptionError>([] {
+              const TiledPair pair(Config{{"tile", "8"}, {"dwell", "3"}});
+            })
+                .detail()
+                .field,
+            "dwell");
 }
 
 TEST(LatentGate, IsTheNetworkOfItsFile) {
@@ -255,6 +375,19 @@ TEST_F(PairSpec, OpensBothWithTheirOwnOptions) {
 TEST_F(PairSpec, ABudgetBecomesAShare) {
   const auto both = open_text(text(",budget-ms=100000"));
   EXPECT_EQ(settle_budget(*both, 4, 4).heavy_share, 1);
+}
+
+TEST_F(PairSpec, RoutesTiles) {
+  const auto both = open_text(text(",tile=8,heavy-share=0.25"));
+  EXPECT_TRUE(contains(both->info().configuration, "tiles of 8 latents, 25 % heavy"));
+  const int64_t halo = open("heavy.safetensors")->spec().halo;
+  const at::Tensor z = random_tensor({1, channels_, 16 + 2 * halo, 16 + 2 * halo});
+  PictureRoute route;
+  const at::Tensor picture = both->routing()->forward_observed(z, [&](const PictureRoute& found) { route = found; });
+  const at::Tensor light = open_text(text(",heavy-share=0"))->forward(z, {}),
+                   heavy = open_text(text(",heavy-share=1"))->forward(z, {});
+  const at::Tensor weights = TileGrid(z.size(2), z.size(3), 8).heavy_weights(route.plan, both->spec().factor);
+  EXPECT_TRUE(close(picture, at::lerp(light, heavy, weights.expand_as(light)), 1e-5));
 }
 
 TEST_F(PairSpec, RefusesWhatItCannotMean) {
