@@ -45,9 +45,10 @@ std::span<const int32_t> StreamEncoder::encode(std::span<const float> samples) {
   return indices_;
 }
 
-StreamDecoder::StreamDecoder(std::shared_ptr<const CodecModel> model, SwitchingDecoder::Options options)
+StreamDecoder::StreamDecoder(std::shared_ptr<const CodecModel> model, SwitchingDecoder::Options options,
+                             Decoders decoders)
     : model_(std::move(model)), gated_(FrameGate::frames * model_->features()) {
-  if (!model_->light()) {
+  if (!model_->light() || decoders == Decoders::heavy) {
     heavy_ = model_->heavy().start();
     return;
   }
@@ -112,7 +113,9 @@ std::span<const float> StreamDecoder::run(std::span<const Path> paths) {
     switching_->decode(embeddings_, paths, state_, samples_);
   } else {
     if (std::ranges::find(paths, Path::light) != paths.end())
-      throw UnsupportedError("the model has no light decoder", {"", "route", "heavy", "light"});
+      throw UnsupportedError(
+          model_->light() ? "the stream was begun for the heavy decoder alone" : "the model has no light decoder",
+          {"", "route", "heavy", "light"});
     model_->heavy().decode(embeddings_, heavy_, samples_);
     heavy_frames_ += frames;
   }
@@ -152,13 +155,13 @@ void StreamDecoder::fade(bool lost, int64_t frames) {
 }
 
 RoutingStats StreamDecoder::stats() const {
-  if (switching_) {
-    const PathCost gate =
-        model_->gate() ? PathCost{model_->gate()->macs_per_frame(), model_->gate()->parameters()} : PathCost{};
-    return switching_->stats(state_, gate);
-  }
+  const PathCost gate =
+      model_->gate() ? PathCost{model_->gate()->macs_per_frame(), model_->gate()->parameters()} : PathCost{};
+  if (switching_) return switching_->stats(state_, gate);
   RoutingStats stats;
   stats.heavy = heavy_frames_;
+  stats.gate_cost = gate;
+  if (model_->light()) stats.light_cost = {model_->light()->macs_per_frame(), model_->light()->parameters()};
   stats.heavy_cost = {model_->heavy().macs_per_frame(), model_->heavy().parameters()};
   return stats;
 }

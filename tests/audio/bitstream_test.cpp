@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <lightswitch/audio/bitstream.hpp>
 #include <lightswitch/error.hpp>
 
 #include <functional>
+#include <memory>
 
 #include "audio/crc32.hpp"
 #include "support/errors.hpp"
@@ -143,6 +145,79 @@ TEST(Bitstream, StreamsThatDidNotKnowTheirLengthTellIt) {
     EXPECT_EQ(reader.frames(), frames);
     EXPECT_EQ(*reader.info().samples, frames * 10 - (frames > 0 ? 7 : 0));
   }
+}
+
+/// What comes through a pipe that is filled with these bytes and closed.
+struct Piped {
+  Content content;
+  int64_t frames = 0, padding = 0, damaged = 0, missing = 0;
+};
+
+Piped through_pipe(const std::string& bytes, const std::filesystem::path& file) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> input(std::fopen(write_file(file, bytes).c_str(), "rb"),
+                                                              std::fclose);
+  StreamPipe pipe(input.get(), "a pipe");
+  Piped found;
+  while (const auto block = pipe.next()) {
+    found.frames += block->frames;
+    found.padding = block->padding;
+    found.damaged += !block->damage.empty();
+    found.content.indices.insert(found.content.indices.end(), block->indices.begin(), block->indices.end());
+    found.content.hints.insert(found.content.hints.end(), block->hints.begin(), block->hints.end());
+  }
+  found.missing = pipe.missing_samples();
+  return found;
+}
+
+TEST(Bitstream, PipesGiveWhatFilesDo) {
+  const TemporaryFolder folder;
+  for (const bool hints : {true, false})
+    for (const int64_t frames : {0, 1, 4, 7, 8}) {
+      const int64_t padding = frames > 0 ? 7 : 0;
+      const std::string known = read_file(write(folder / "a.lsc", small(hints), frames, padding));
+      for (const std::string& bytes : {known, as_piped(known)}) {
+        const Piped found = through_pipe(bytes, folder / "b.lsc");
+        EXPECT_EQ(found.frames, frames);
+        EXPECT_EQ(found.padding, padding);
+        EXPECT_EQ(found.damaged + found.missing, 0);
+        EXPECT_EQ(found.content.indices, content(small(hints), frames).indices);
+        EXPECT_EQ(found.content.hints, content(small(hints), frames).hints);
+      }
+      expect_error<FormatError>([&] { through_pipe(known + "x", folder / "b.lsc"); });
+    }
+}
+
+TEST(Bitstream, PipesThatBreakOffTellIt) {
+  const TemporaryFolder folder;
+  const std::string sound = read_file(write(folder / "a.lsc", small(), 11, 2));
+  for (const bool known : {true, false})
+    for (size_t length = 0; length < sound.size(); ++length) {
+      const std::string bytes = (known ? sound : as_piped(sound)).substr(0, length);
+      if (length < kHeader) {
+        expect_error<FormatError>([&] { through_pipe(bytes, folder / "b.lsc"); });
+        continue;
+      }
+      const Piped found = through_pipe(bytes, folder / "b.lsc");
+      const bool mid_block = (length - kHeader) % small().block_bytes() != 0;
+      EXPECT_EQ(found.damaged, mid_block) << length;
+      if (known) EXPECT_TRUE(found.damaged > 0 || found.missing > 0) << length;
+    }
+}
+
+TEST(Bitstream, APipeGivesABlockAsSoonAsItIsThere) {
+  const TemporaryFolder folder;
+  const std::string sound = as_piped(read_file(write(folder / "a.lsc", small(), 8, 0)));
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> input(fdopen(ends[0], "rb"), std::fclose);
+  const size_t first = kHeader + small().block_bytes();
+  ASSERT_EQ(::write(ends[1], sound.data(), first), static_cast<ssize_t>(first));
+  StreamPipe pipe(input.get(), "a pipe");  // nothing more has been written, and nothing has ended
+  EXPECT_EQ(pipe.next()->frames, 4);
+  ASSERT_EQ(::write(ends[1], sound.data() + first, sound.size() - first), static_cast<ssize_t>(sound.size() - first));
+  ::close(ends[1]);
+  EXPECT_EQ(pipe.next()->frames, 4);
+  EXPECT_FALSE(pipe.next());
 }
 
 /// Reads all that there is. @return blocks that are damaged.

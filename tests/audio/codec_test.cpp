@@ -89,6 +89,17 @@ TEST(Codec, RouterDecidesByTheGatesScores) {
   EXPECT_EQ(routed.stats().gate_cost.macs, 3088);
 }
 
+TEST(Codec, TheHeavyDecoderAloneSparesTheLightOne) {
+  const auto all = codes();
+  StreamDecoder both(model()), alone(model(), {}, StreamDecoder::Decoders::heavy);
+  const auto expected = copied(both.decode(all, kStages, Path::heavy));
+  EXPECT_EQ(largest_difference(alone.decode(all, kStages, Path::heavy), expected), 0);
+  EXPECT_EQ(both.stats().macs() - alone.stats().macs(), kFrames * model()->light()->macs_per_frame());
+  EXPECT_EQ(alone.stats().reduction_per_sample(), both.stats().reduction_per_sample());
+  EXPECT_TRUE(contains(expect_error<UnsupportedError>([&] { alone.decode(all, kStages, Path::light); }).what(),
+                       "heavy decoder alone"));
+}
+
 TEST(Codec, LossesFadeOutAndBackIn) {
   const auto all = codes();
   for (const bool light : {true, false}) {

@@ -5,11 +5,13 @@
 #include <lightswitch/media/image_io.hpp>
 #include <lightswitch/weights.hpp>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "audio/codec_case.hpp"
 #include "cli/command_run.hpp"
 #include "cli/opus_tools.hpp"
+#include "cli/process.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
 #include "support/temporary_folder.hpp"
@@ -81,6 +83,54 @@ TEST_F(CodecCommand, ThereAndBackIsAsLongAndTellsWhatItCost) {
   EXPECT_EQ(sound.format().sample_rate, 44100);
   EXPECT_EQ(sound.format().channels, 2);
   EXPECT_EQ(sound.length(), 44100);
+}
+
+TEST_F(CodecCommand, HintsAreWrittenAndObeyed) {
+  const CommandRun there = encoded({"--route-hints", "--heavy-share", "0.4", "--json", "-"});
+  ASSERT_EQ(there.code, 0) << there.err;
+  EXPECT_EQ(json_of(there)["stream"]["route_hints"], true);
+  EXPECT_EQ(json_of(there)["heavy_share"], 0.4);
+  const CommandRun back = codec({"decode", at("a.lsc"), "--route", "hints", "--json", "-", "-o", at("b.wav")});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_GE(json_of(back)["routing"]["light_share"], 0.6);
+  EXPECT_LT(json_of(back)["routing"]["light_share"], 1);
+  EXPECT_EQ(encoded({"--heavy-share", "0.4"}).code, 2) << "of no hints";
+}
+
+TEST_F(CodecCommand, ABudgetIsKept) {
+  ASSERT_EQ(encoded().code, 0);
+  const CommandRun run = codec({"decode", at("a.lsc"), "--budget", "80", "--json", "-", "-o", at("b.wav")});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto report = json_of(run);
+  EXPECT_LE(report["routing"]["macs"].get<double>(), 80e6 * report["seconds"].get<double>());
+  EXPECT_GT(report["routing"]["light_share"], 0);
+  EXPECT_GT(report["heavy_share"], 0.2);
+  const CommandRun poor = codec({"decode", at("a.lsc"), "--budget", "10", "-o", at("c.wav")});
+  EXPECT_EQ(poor.code, 1);
+  EXPECT_TRUE(contains(poor.err, "budget")) << poor.err;
+  EXPECT_EQ(codec({"decode", at("a.lsc"), "--budget", "80", "--heavy-share", "0.2", "-o", at("c.wav")}).code, 2);
+  EXPECT_EQ(codec({"decode", at("a.lsc"), "--budget", "80", "--route", "light", "-o", at("c.wav")}).code, 2);
+  EXPECT_EQ(codec({"decode", at("a.lsc"), "--budget", "-3", "-o", at("c.wav")}).code, 2);
+}
+
+/// Both ends in processes of their own, joined by pipes.
+TEST_F(CodecCommand, PipesGiveWhatFilesGive) {
+  write_sound("talk.wav", {22050, 1}, 33333);
+  const std::string program = testing::lightswitch_program().string() + " codec ",
+                    model = " -q -m " + at("codec.safetensors");
+  const auto shell = [](const std::string& command) { EXPECT_EQ(std::system(command.c_str()), 0) << command; };
+  ASSERT_EQ(codec({"encode", at("talk.wav"), "-o", at("a.lsc")}).code, 0);
+  ASSERT_EQ(codec({"decode", at("a.lsc"), "-o", at("a.wav")}).code, 0);
+  shell(program + "encode - -o -" + model + " < " + at("talk.wav") + " | " + program + "decode - -o " + at("b.wav") +
+        model);
+  EXPECT_TRUE(read_file(folder_ / "b.wav") == read_file(folder_ / "a.wav"));
+  shell("cat " + at("a.lsc") + " | " + program + "decode - -o " + at("c.wav") + model);
+  EXPECT_TRUE(read_file(folder_ / "c.wav") == read_file(folder_ / "a.wav"));
+  shell("cat " + at("a.lsc") + " | " + program + "decode - --heavy-share 0.5 -o -" + model + " > " + at("d.au"));
+  EXPECT_EQ(audio::SoundReader(folder_ / "d.au").length(), 33333);
+  shell("! head -c 600 " + at("a.lsc") + " | " + program + "decode - -o " + at("e.wav") + model + " 2> " + at("e.txt"));
+  EXPECT_TRUE(contains(read_file(folder_ / "e.txt"), "breaks off"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "e.wav"));
 }
 
 TEST_F(CodecCommand, RatesOfTheOutputAreAChoice) {

@@ -136,6 +136,81 @@ TEST_F(PairCommand, RoutesTheFramesOfEachClip) {
   EXPECT_EQ(json["routing"]["light_share"], 0.5);
 }
 
+TEST_F(PairCommand, RoutesTiles) {
+  const at::Tensor latents = testing::random_tensor({1, 4, 40, 48}, 3);
+  const CommandRun run = decode_pair(latents, ",tile=4,heavy-share=0.1", {"--json", "-", "--route-map", at("map.png")});
+  const auto routing = testing::json_of(run)["routing"];
+  EXPECT_EQ(routing["tiles"], 120);
+  EXPECT_EQ(routing["light_share"], 0.9);
+  EXPECT_EQ(routing["tile_pixels"], 32);
+  const at::Tensor picture = read_image(folder_ / "p-0.png"), map = read_image(folder_ / "map.png");
+  EXPECT_NEAR((picture == map).all(0).to(at::kFloat).mean().item<double>(), 0.1, 0.02);
+  const CommandRun small = decode_pair(testing::random_tensor({1, 4, 8, 8}, 3), ",tile=4");
+  EXPECT_EQ(small.code, 1);
+  EXPECT_TRUE(contains(small.err, "the heavy decoder needs the whole picture for one of them")) << small.err;
+}
+
+/// `lightswitch image` with a routed decoder.
+class RoutedImage : public RoutedCommand {
+ protected:
+  RoutedImage() {
+    std::filesystem::create_directory(folder_ / "package");
+    testing::write_small_package(folder_ / "package");
+    auto tensors = testing::tensors_of(*testing::stored_case("routed").request.weights);
+    tensors["trunk.first.weight"] =
+        tensors["trunk.first.weight"].slice(1, 0, 4).contiguous();  // of the package's latents
+    save_safetensors(folder_ / "four.safetensors", tensors);
+  }
+  CommandRun image(const std::string& decoder, const std::string& output, const std::vector<std::string>& more) {
+    std::vector<std::string> all{"image", "-m", at("package"), "-p",    "a red house", "-W",      "96",
+                                 "-H",    "64", "--decoder",   decoder, "-o",          at(output)};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_command(all);
+  }
+  std::string routed() const { return at("four.safetensors") + ",tile=2,dtype=fp32,heavy-share=0.25"; }
+};
+
+TEST_F(RoutedImage, DrawsTheRouteOverEveryPicture) {
+  const CommandRun run = image(routed(), "i-%d.png", {"-b", "2", "--route-map", at("m-%d.png"), "--json", "-"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto json = testing::json_of(run);
+  EXPECT_EQ(json["routing"]["pictures"], 2);
+  EXPECT_EQ(json["routing"]["tiles"], 2 * 24);
+  EXPECT_EQ(json["routing"]["light_share"], 0.75);
+  EXPECT_EQ(json["outputs"].size(), 4u);
+  for (const char* number : {"0", "1"}) {
+    const at::Tensor picture = read_image(folder_ / (std::string("i-") + number + ".png"));
+    const at::Tensor map = read_image(folder_ / (std::string("m-") + number + ".png"));
+    ASSERT_EQ(map.sizes(), at::IntArrayRef({3, 64, 96}));
+    // Tile by tile: a heavy one keeps its colours, a light one is grey and darker.
+    int64_t heavy = 0;
+    for (int64_t y = 0; y < 64; y += 16)
+      for (int64_t x = 0; x < 96; x += 16) {
+        const auto tile = [&](const at::Tensor& of) { return of.slice(1, y, y + 16).slice(2, x, x + 16); };
+        if (close(tile(picture), tile(map), 0)) {
+          ++heavy;
+        } else {
+          EXPECT_TRUE(close(tile(map)[0], tile(map)[1], 0) && close(tile(map)[1], tile(map)[2], 0)) << y << " " << x;
+          EXPECT_LT(tile(map).mean().item<double>(), tile(picture).mean().item<double>());
+        }
+      }
+    EXPECT_EQ(heavy, 6);
+  }
+}
+
+TEST_F(RoutedImage, RefusesToDrawWhatIsNotRouted) {
+  for (const auto& [decoder, more, told] : {std::tuple{std::string("tae"), std::vector<std::string>{}, "--route-map"},
+                                            {routed(), {"--vae-tiling", "--vae-tile-size", "4"}, "piece by piece"}}) {
+    std::vector<std::string> all{"--route-map", at("m.png")};
+    all.insert(all.end(), more.begin(), more.end());
+    const CommandRun run = image(decoder, "i.png", all);
+    EXPECT_EQ(run.code, 1);
+    EXPECT_TRUE(contains(run.err, told)) << run.err;
+  }
+  EXPECT_EQ(image(routed(), "i.png", {"--route-map", at("no/folder/m.png")}).code, 1);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "i.png"));
+}
+
 TEST_F(RoutedCommand, RefusesToDrawWhatIsNotRouted) {
   save_safetensors(folder_ / "tae.safetensors", testing::tiny_autoencoder(1));
   LatentFile content;

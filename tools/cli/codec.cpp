@@ -14,6 +14,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 
 #include "cli/codec_compare.hpp"
@@ -39,6 +40,8 @@ struct CodecArguments {
   int64_t sample_rate = 0;
   std::string route;
   double heavy_share = -1;
+  double budget = 0;
+  bool route_hints = false;
   std::string warm_up = "exact";
   double loss_rate = 0, burst = 1;
   uint64_t seed = 0;
@@ -105,22 +108,37 @@ void refuse_shared_output(const CodecArguments& arguments, const Session& sessio
     throw UsageError("the sound and the report cannot both go to standard output", {"", "--json", "a file", "-"});
 }
 
+std::optional<double> share_of(const CodecArguments& arguments) {
+  if (arguments.heavy_share < 0) return {};
+  if (!(arguments.heavy_share <= 1))
+    throw UsageError("impossible share", {"", "--heavy-share", "0 … 1", std::to_string(arguments.heavy_share)});
+  return arguments.heavy_share;
+}
+
 void encode(const CodecArguments& arguments, Session& session) {
   refuse_shared_output(arguments, session);
   check_target(arguments.output);
   const auto model = open_codec_model(arguments.model);
   const int64_t channels = arguments.input == "-" ? 1 : audio::SoundReader(arguments.input).format().channels;
   const int64_t stages = stages_for(arguments.bitrate, *model, channels);
+  audio::EncodeSoundOptions options{.stages = stages};
+  if (arguments.route_hints) options.hinted_share = share_of(arguments).value_or(DecodeSoundOptions{}.heavy_share);
+  if (!arguments.route_hints && arguments.heavy_share >= 0)
+    throw UsageError("the share is the hints'", {"", "--heavy-share", "--route-hints with it", "none"});
   const Stopwatch watch;
   const auto report =
-      audio::encode_sound(arguments.input, arguments.output, model, stages, callbacks_of(session, "encode"));
-  tell("codec encode", report, arguments, watch.ms(), Json::object(), session);
+      audio::encode_sound(arguments.input, arguments.output, model, options, callbacks_of(session, "encode"));
+  Json more = Json::object();
+  if (report.heavy_share) more["heavy_share"] = *report.heavy_share;
+  tell("codec encode", report, arguments, watch.ms(), more, session);
 }
 
 DecodeSoundOptions decode_options(const CodecArguments& arguments) {
   using Route = DecodeSoundOptions::Route;
   DecodeSoundOptions options;
-  const std::string route = !arguments.route.empty() ? arguments.route : arguments.heavy_share >= 0 ? "gate" : "heavy";
+  const std::string route = !arguments.route.empty()                             ? arguments.route
+                            : arguments.heavy_share >= 0 || arguments.budget > 0 ? "gate"
+                                                                                 : "heavy";
   if (route == "heavy")
     options.route = Route::heavy;
   else if (route == "light")
@@ -131,11 +149,16 @@ DecodeSoundOptions decode_options(const CodecArguments& arguments) {
     options.route = Route::hints;
   else
     throw UsageError("unknown value", {"", "--route", "heavy, light, gate or hints", route});
-  if (arguments.heavy_share >= 0) {
-    if (route != "gate") throw UsageError("the share is the gate's", {"", "--heavy-share", "--route gate", route});
-    if (!(arguments.heavy_share <= 1))
-      throw UsageError("impossible share", {"", "--heavy-share", "0 … 1", std::to_string(arguments.heavy_share)});
-    options.heavy_share = arguments.heavy_share;
+  if (arguments.heavy_share >= 0 && route != "gate")
+    throw UsageError("the share is the gate's", {"", "--heavy-share", "--route gate", route});
+  options.heavy_share = share_of(arguments).value_or(options.heavy_share);
+  if (arguments.budget != 0) {
+    if (route != "gate") throw UsageError("the budget is the gate's", {"", "--budget", "--route gate", route});
+    if (arguments.heavy_share >= 0)
+      throw UsageError("one budget at a time", {"", "--budget", "no --heavy-share beside it", "both"});
+    if (!(arguments.budget > 0 && std::isfinite(arguments.budget)))
+      throw UsageError("impossible budget", {"", "--budget", "more than 0", std::to_string(arguments.budget)});
+    options.budget = arguments.budget * 1e6;
   }
   if (arguments.warm_up != "exact") {
     int64_t frames = 0;
@@ -172,8 +195,9 @@ void decode(const CodecArguments& arguments, Session& session) {
   const Stopwatch watch;
   const auto report =
       audio::decode_sound(arguments.input, arguments.output, model, options, callbacks_of(session, "decode"));
-  tell("codec decode", report, arguments, watch.ms(),
-       {{"routing", cli::describe(report.routing, "frame")}, {"lost_frames", report.lost_frames}}, session);
+  Json more{{"routing", cli::describe(report.routing, "frame")}, {"lost_frames", report.lost_frames}};
+  if (report.heavy_share) more["heavy_share"] = *report.heavy_share;
+  tell("codec decode", report, arguments, watch.ms(), more, session);
 }
 
 void info(const CodecArguments& arguments, Session& session) {
@@ -253,6 +277,14 @@ void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
   add_model(*encoding, to->model);
   encoding->add_option("--bitrate", to->bitrate, "Bits a second over all channels (default: all that the model has)")
       ->type_name("N");
+  encoding->add_flag("--route-hints", to->route_hints,
+                     "Try both decoders on every frame and write into the stream which of them a player should take "
+                     "(decode --route hints)");
+  encoding
+      ->add_option("--heavy-share", to->heavy_share,
+                   "With --route-hints: share of the heavy decoder's work for them, warm-ups included (0 … 1, default "
+                   "0.2)")
+      ->type_name("X");
   encoding->add_option("-o,--output", to->output, ".lsc, or .lyra with Lyra's weights; - is standard output")
       ->type_name("OUT")
       ->required();
@@ -260,8 +292,8 @@ void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
   encoding->footer("Example:\n  lightswitch codec encode talk.flac --bitrate 6400 -o talk.lsc");
   encoding->callback([to, &job] { job = [to](Session& session) { encode(*to, session); }; });
 
-  auto* decoding =
-      add(*codec, "decode", "Turn a stream into a sound", *to, "A stream (.lsc), or Lyra's packets (.lyra)");
+  auto* decoding = add(*codec, "decode", "Turn a stream into a sound", *to,
+                       "A stream (.lsc; - is standard input), or Lyra's packets (.lyra)");
   add_model(*decoding, to->model);
   decoding->add_option("--bitrate", to->bitrate, "Of a .lyra file, which does not say: 3200, 6000 or 9200")
       ->type_name("N");
@@ -270,13 +302,19 @@ void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
       ->type_name("N");
   decoding
       ->add_option("--route", to->route,
-                   "Who decodes: heavy (default), light, gate (within --heavy-share) or hints (as the stream advises)")
+                   "Who decodes: heavy (default), light, gate (within --heavy-share or --budget) or hints (as the "
+                   "stream advises)")
       ->type_name("WHO");
   decoding
       ->add_option("--heavy-share", to->heavy_share,
                    "Share of the heavy decoder's work that may be spent, warm-ups included (0 … 1, default 0.2); means "
                    "--route gate")
       ->type_name("X");
+  decoding
+      ->add_option("--budget", to->budget,
+                   "Million multiply-adds a second of sound that may be spent, over all channels and all in; means "
+                   "--route gate")
+      ->type_name("N");
   decoding
       ->add_option("--warmup", to->warm_up,
                    "Frames that the heavy decoder is warmed up with: exact (default), or fewer for less work")
@@ -294,6 +332,7 @@ void add_codec_command(CLI::App& app, CommonOptions& common, Job& job) {
       "Damaged blocks of a stream are concealed and told on stderr.\n\nExamples:\n"
       "  lightswitch codec decode talk.lsc -o talk.wav\n"
       "  lightswitch codec decode talk.lsc --heavy-share 0.2 --json - -o talk.wav\n"
+      "  lightswitch codec encode - -o - < in.au | lightswitch codec decode - --budget 30 -o - > out.au\n"
       "  lightswitch codec decode call.lyra --bitrate 6000 -m lyra -o call.wav");
   decoding->callback([to, &job] { job = [to](Session& session) { decode(*to, session); }; });
 

@@ -88,7 +88,7 @@ class SoundComparison {
   void through_codec(int64_t stages) {
     const auto rate = std::to_string(std::llround(model_->bits_per_second(stages)));
     const auto stream = folder_ / (rate + ".lsc");
-    audio::encode_sound(folder_ / kOriginal, stream, model_, stages, {{}, session_.stop()});
+    audio::encode_sound(folder_ / kOriginal, stream, model_, {.stages = stages}, {{}, session_.stop()});
     const auto add = [&](const std::string& name, const DecodeSoundOptions& options) {
       Heard heard;
       heard.name = rate + " bit/s, " + name;

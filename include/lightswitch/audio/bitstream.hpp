@@ -3,6 +3,7 @@
 #include <lightswitch/routing.hpp>
 
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -116,6 +117,28 @@ class StreamReader {
   std::unique_ptr<Input> input_;
   StreamInfo info_;
   int64_t blocks_ = 0, last_frames_ = 0;
+};
+
+/// Reads a stream while it comes, from a pipe: each block once, as soon as it is there.
+class StreamPipe {
+ public:
+  /// Waits for the header. @param input stays open. @param name of it, for messages. @throws as StreamReader.
+  StreamPipe(std::FILE* input, std::string name);
+
+  /// Lengths are missing where the writer did not know them.
+  const StreamInfo& info() const { return info_; }
+  /// Waits for the next block; nothing at the end. @throws FormatError for bytes behind the last block.
+  std::optional<StreamBlock> next();
+  /// At the end: samples of each channel that the header promised and that did not come.
+  int64_t missing_samples() const;
+
+ private:
+  std::string take(int64_t bytes);
+
+  std::FILE* input_;
+  std::string name_;
+  StreamInfo info_;
+  int64_t blocks_ = 0, frames_ = 0;
 };
 
 }  // namespace lightswitch::audio

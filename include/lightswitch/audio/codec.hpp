@@ -40,13 +40,20 @@ class StreamEncoder {
 /// the sound fades out in 40 ms, and it fades in again over 20 ms once frames come.
 class StreamDecoder {
  public:
+  /// The decoders that a stream may ask for.
+  enum class Decoders {
+    both,   ///< the light one always runs, so that every frame may take either path
+    heavy,  ///< the light one does not run: every frame is heavy
+  };
+
   /// A model without a light decoder has the heavy path alone. @throws OptionError.
-  explicit StreamDecoder(std::shared_ptr<const CodecModel> model, SwitchingDecoder::Options options = {});
+  explicit StreamDecoder(std::shared_ptr<const CodecModel> model, SwitchingDecoder::Options options = {},
+                         Decoders decoders = Decoders::both);
 
   /// All frames by one path.
   /// @param indices frames * stages. @return frames * hop samples, until the next call.
-  /// @throws TensorError, OptionError for stages that the quantizer has not, UnsupportedError for a light path that the
-  /// model lacks.
+  /// @throws TensorError, OptionError for stages that the quantizer has not, UnsupportedError for a light path where
+  /// the light decoder is not there or does not run.
   std::span<const float> decode(std::span<const int32_t> indices, int64_t stages, Path path);
   /// Each frame by its own path. @param paths one a frame.
   std::span<const float> decode(std::span<const int32_t> indices, int64_t stages, std::span<const Path> paths);

@@ -5,10 +5,14 @@
 
 #include <algorithm>
 
+#include "audio/heard_gain.hpp"
 #include "core/stopwatch.hpp"
 
 namespace lightswitch::audio {
 namespace {
+
+/// Pieces that a pipe is read in, and blocks that one is written in: how long it takes through.
+constexpr int64_t kLivePieces = 10, kLiveBlockFrames = 5;
 
 /// Where codes go: a container, or bare packets.
 class CodeSink {
@@ -16,6 +20,8 @@ class CodeSink {
   CodeSink(const std::filesystem::path& file, const StreamInfo& info, const CodecModel& model)
       : file_(file), info_(info) {
     if (file.extension() == ".lyra") {
+      if (info.hints)
+        throw OptionError("Lyra's packets hold no route hints", {file.string(), "route hints", "none", "some"});
       if (info.channels != 1)
         throw OptionError("Lyra's packets hold one channel",
                           {file.string(), "channels", "1", std::to_string(info.channels)});
@@ -30,9 +36,9 @@ class CodeSink {
     }
   }
 
-  void write(std::span<const int32_t> indices) {
+  void write(std::span<const int32_t> indices, std::span<const Path> hints = {}) {
     if (writer_)
-      writer_->write(indices);
+      writer_->write(indices, hints);
     else
       packets_.insert(packets_.end(), indices.begin(), indices.end());
   }
@@ -58,13 +64,27 @@ struct Channel {
   StreamEncoder encoder;
   Resampler resampler;
   std::vector<float> waiting;
+  std::optional<HeardGain> gain;  ///< where hints are asked for
 };
+
+/// A path for each frame of each channel, within the share: [frame][channel].
+std::vector<Path> planned_hints(std::vector<Channel>& channels, const CodecModel& model, double share) {
+  const SwitchingDecoder decoder(*model.light(), model.heavy());
+  std::vector<Path> hints;
+  for (size_t c = 0; c < channels.size(); ++c) {
+    const auto plan = plan_within(channels[c].gain->finish(), {.heavy_share = share, .warm_up = decoder.switch_cost()});
+    hints.resize(plan.size() * channels.size());
+    for (size_t frame = 0; frame < plan.size(); ++frame) hints[frame * channels.size() + c] = plan[frame];
+  }
+  return hints;
+}
 
 }  // namespace
 
 SoundCodecReport encode_sound(const std::filesystem::path& input, const std::filesystem::path& output,
-                              std::shared_ptr<const CodecModel> model, int64_t stages,
+                              std::shared_ptr<const CodecModel> model, const EncodeSoundOptions& options,
                               const SoundCodecCallbacks& callbacks) {
+  const int64_t stages = options.stages;
   SoundReader reader(input);
   SoundCodecReport report;
   StreamInfo& info = report.info;
@@ -75,13 +95,19 @@ SoundCodecReport encode_sound(const std::filesystem::path& input, const std::fil
   info.stages = stages;
   info.bits = model->quantizer().bits();
   info.hop = model->hop();
+  info.hints = options.hinted_share.has_value();
+  if (output == "-") info.block_frames = kLiveBlockFrames;
+  report.heavy_share = options.hinted_share;
   std::vector<Channel> channels;
-  for (int64_t c = 0; c < info.channels; ++c) channels.emplace_back(model, stages, info.source_rate);
+  for (int64_t c = 0; c < info.channels; ++c) {
+    channels.emplace_back(model, stages, info.source_rate);
+    if (info.hints) channels.back().gain.emplace(model);
+  }
   CodeSink sink(output, info, *model);
 
-  const int64_t piece = info.source_rate;
+  const int64_t piece = input == "-" ? std::max<int64_t>(1, info.source_rate / kLivePieces) : info.source_rate;
   std::vector<float> interleaved(piece * info.channels), one(piece);
-  std::vector<int32_t> codes;
+  std::vector<int32_t> codes, kept;
   int64_t taken = 0, samples = 0;
   for (bool last = false; !last;) {
     if (callbacks.stop.stop_requested()) throw Cancelled();
@@ -108,15 +134,20 @@ SoundCodecReport encode_sound(const std::filesystem::path& input, const std::fil
       work_ms += watch.ms();
       for (int64_t frame = 0; frame < frames; ++frame)
         std::copy_n(indices.begin() + frame * stages, stages, codes.begin() + (frame * info.channels + c) * stages);
+      if (channel.gain) channel.gain->push(std::span(channel.waiting).first(frames * info.hop), indices, stages);
       channel.waiting.erase(channel.waiting.begin(), channel.waiting.begin() + frames * info.hop);
     }
-    sink.write(codes);
+    if (info.hints)
+      kept.insert(kept.end(), codes.begin(), codes.end());
+    else
+      sink.write(codes);
     report.frames += frames;
     if (frames > 0 && work_ms > 0)
       report.real_time.push_back(1000.0 * static_cast<double>(frames * info.hop) /
                                  static_cast<double>(info.sample_rate) / work_ms);
     if (callbacks.progress) callbacks.progress(taken, std::max<int64_t>(reader.length(), 0));
   }
+  if (info.hints) sink.write(kept, planned_hints(channels, *model, *options.hinted_share));
   sink.finish(samples, taken);
   info.samples = samples;
   info.source_samples = taken;
