@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <lightswitch/version.h>
+#include <unistd.h>
 #include <lightswitch/batch/batch.hpp>
 #include <lightswitch/decode.hpp>
 #include <lightswitch/latent_file.hpp>
@@ -21,6 +22,7 @@
 #include "batch/picture_facts.hpp"
 #include "batch/picture_folder.hpp"
 #include "batch/picture_store.hpp"
+#include "core/peak_memory.hpp"
 #include "core/sha256.hpp"
 #include "core/stopwatch.hpp"
 
@@ -305,6 +307,8 @@ class Runner {
     how.compression = request_.png_level;
     if (settings.extension == ".png" && settings.metadata) how.text = text.in_png;
     item.result.peak_bytes = peak_resident_bytes();
+    item.result.own_bytes = own_memory().value_or(0);
+    item.result.process = ::getpid();
     pool_->push([this, pixels, how, facts = text.json, result = std::move(item.result)] {
       encode(result, pixels, how, facts);
     });

@@ -40,6 +40,8 @@ std::string to_json(const ItemResult& result) {
   json["ms_decode"] = rounded(result.ms_decode);
   json["ms_encode_file"] = rounded(result.ms_encode_file);
   json["peak_bytes"] = result.peak_bytes;
+  if (result.process > 0) json["process"] = result.process;
+  if (result.own_bytes > 0) json["own_bytes"] = result.own_bytes;
   if (result.state == ItemState::failed) {
     json["error"] = result.error;
     json["retry"] = result.retry;
@@ -73,6 +75,8 @@ ItemResult parse_item_result(std::string_view text, const std::string& origin) {
   result.ms_decode = object.number("ms_decode");
   result.ms_encode_file = object.number("ms_encode_file");
   result.peak_bytes = object.integer("peak_bytes", 0);
+  if (object.has("process")) result.process = object.integer("process", 0);
+  if (object.has("own_bytes")) result.own_bytes = object.integer("own_bytes", 0);
   if (result.state == ItemState::failed) {
     result.error = object.text("error");
     result.retry = object.raw().value("retry", false);

@@ -9,6 +9,7 @@
 #include "batch/ledger.hpp"
 #include "batch/line_reader.hpp"
 #include "batch/manifest_index.hpp"
+#include "batch/memory_trend.hpp"
 #include "batch/picture_folder.hpp"
 
 namespace lightswitch {
@@ -53,7 +54,8 @@ class Check {
 
   ManifestIndex index_lines(const std::stop_token& stop) const {
     try {
-      return index_manifest(manifest_, {}, [](const BatchItem&) {}, stop);
+      return index_manifest(
+          manifest_, {}, [](const BatchItem&) {}, stop);
     } catch (const FileError& error) {
       throw UnusableBatch(error.what());
     }
@@ -61,8 +63,10 @@ class Check {
 
   void read_all() {
     const auto files = results_files(folder_path_);
-    for (const auto& file : files)
-      read_results(file, [this](ItemResult result) {
+    for (const auto& file : files) {
+      MemoryTrend trend;
+      read_results(file, [&](ItemResult result) {
+        trend.add(result);
         Records& records = records_[result.id];
         if (result.state == ItemState::done) {
           std::erase_if(records.done, [&](const ItemResult& earlier) {
@@ -72,6 +76,11 @@ class Check {
         }
         records.last = std::move(result);
       });
+      if (auto memory = trend.longest()) {
+        memory->file = file.filename().string();
+        check_.statistics.memory.push_back(std::move(*memory));
+      }
+    }
     BatchStatistics& sum = check_.statistics;
     sum.results_files = static_cast<int64_t>(files.size());
     for (const auto& [id, records] : records_) {

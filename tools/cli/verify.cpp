@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -31,6 +32,12 @@ Json to_json(const BatchCheck& check) {
                         {"line", problem.line},
                         {"detail", problem.detail},
                         {"retry", problem.retry}});
+  Json memory = Json::array();
+  for (const ShardMemory& shard : sum.memory)
+    memory.push_back({{"file", shard.file},
+                      {"pictures", shard.pictures},
+                      {"begin_bytes", shard.begin_bytes},
+                      {"end_bytes", shard.end_bytes}});
   return {{"command", "verify"},
           {"items", check.items},
           {"complete", check.complete},
@@ -42,7 +49,8 @@ Json to_json(const BatchCheck& check) {
             {"ms_denoise", sum.ms_denoise},
             {"ms_decode", sum.ms_decode},
             {"ms_encode_file", sum.ms_encode_file},
-            {"peak_bytes", sum.peak_bytes}}},
+            {"peak_bytes", sum.peak_bytes},
+            {"memory", memory}}},
           {"problems", problems}};
 }
 
@@ -66,6 +74,12 @@ void print(const BatchCheck& check, std::ostream& out) {
                 static_cast<double>(sum.bytes) / 1e6, sum.ms_denoise / pictures, sum.ms_decode / pictures,
                 sum.ms_encode_file / pictures, static_cast<long long>(sum.peak_bytes >> 20));
   out << text;
+  if (sum.memory.empty()) return;
+  const auto most = std::ranges::max_element(sum.memory, {}, &ShardMemory::growth);
+  std::snprintf(text, sizeof text, ": %.1f MiB during the first tenth of %lld pictures, %.1f MiB during the last\n",
+                static_cast<double>(most->begin_bytes) / (1 << 20), static_cast<long long>(most->pictures),
+                static_cast<double>(most->end_bytes) / (1 << 20));
+  out << "memory grew most in " << most->file << text;
 }
 
 void verify(const VerifyArguments& arguments, Session& session) {

@@ -25,9 +25,11 @@ struct ItemResult {
   int64_t bytes = 0;   ///< of the picture file
   double ms_denoise = 0, ms_decode = 0, ms_encode_file = 0;  ///< decode: its share of the micro-batch
   int64_t peak_bytes = 0;                                    ///< the process's peak resident memory so far
-  std::string dtype;                                         ///< arithmetic of the decoder that made the picture
-  std::string error;                                         ///< why it failed
-  bool retry = false;                                        ///< failed, and may succeed another time
+  int64_t process = 0;                                       ///< that made it, as the system numbers them
+  int64_t own_bytes = 0;  ///< its memory at that time, without pages of files; 0 where the system does not tell
+  std::string dtype;      ///< arithmetic of the decoder that made the picture
+  std::string error;      ///< why it failed
+  bool retry = false;     ///< failed, and may succeed another time
 };
 
 /// One line of JSON, without the line's end.

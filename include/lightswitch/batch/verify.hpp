@@ -31,6 +31,16 @@ struct BatchProblem {
   bool retry = true;  ///< resuming the batch may mend it
 };
 
+/// Whether memory stays flat: that of one process, its own without pages of files.
+struct ShardMemory {
+  std::string file = {};    ///< of the results
+  int64_t pictures = 0;     ///< that the process made; of several processes, the one that made most
+  int64_t begin_bytes = 0;  ///< median while it made the first tenth of them
+  int64_t end_bytes = 0;    ///< median while it made the last tenth
+
+  int64_t growth() const { return end_bytes - begin_bytes; }
+};
+
 /// All shards' results taken together; of several results of an item the last counts.
 struct BatchStatistics {
   int64_t results_files = 0;
@@ -38,6 +48,7 @@ struct BatchStatistics {
   int64_t bytes = 0;                                         ///< of them
   double ms_denoise = 0, ms_decode = 0, ms_encode_file = 0;  ///< sums over them
   int64_t peak_bytes = 0;                                    ///< the largest of any process
+  std::vector<ShardMemory> memory;  ///< of every results file in which a process made 20 pictures or more
 };
 
 struct BatchCheck {
