@@ -5,6 +5,8 @@
 #   one_node.sh start DIR     installs what is missing, writes DIR/slurm.conf, starts munged, slurmctld and slurmd
 #   one_node.sh stop DIR      ends the three
 #
+# CPUS says how many tasks of one CPU it runs at a time (default: as many as this shell may use).
+#
 # Then: export SLURM_CONF=DIR/slurm.conf; sinfo
 set -euo pipefail
 
@@ -58,7 +60,7 @@ SlurmctldPidFile=$dir/slurmctld.pid
 SlurmdPidFile=$dir/slurmd.pid
 SlurmctldLogFile=$dir/slurmctld.log
 SlurmdLogFile=$dir/slurmd.log
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=${CPUS:-$(nproc)} State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
 }
