@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <string>
 
 #include "core/sha256.hpp"
 
@@ -103,6 +105,22 @@ CodecModel CodecModel::open(const std::filesystem::path& path) {
 double CodecModel::bits_per_second(int64_t stages) const {
   return static_cast<double>(stages * quantizer_.bits()) * static_cast<double>(sample_rate_) /
          static_cast<double>(hop());
+}
+
+int64_t CodecModel::stages_for(int64_t rate, int64_t channels) const {
+  const double stage = bits_per_second(1) * static_cast<double>(channels);
+  const int64_t most = quantizer_.stages();
+  if (rate == 0) return most;
+  const double stages = static_cast<double>(rate) / stage;
+  const int64_t nearest = std::clamp<int64_t>(std::llround(stages), 1, most);
+  if (std::abs(stages - static_cast<double>(nearest)) > 1e-9)
+    throw OptionError("rate that the model does not have",
+                      {"", "bitrate",
+                       "a multiple of " + std::to_string(std::llround(stage)) + " up to " +
+                           std::to_string(std::llround(stage * static_cast<double>(most))) + ", such as " +
+                           std::to_string(std::llround(stage * static_cast<double>(nearest))),
+                       std::to_string(rate)});
+  return nearest;
 }
 
 }  // namespace lightswitch::audio

@@ -8,7 +8,11 @@
 #include <lightswitch/timings.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -22,6 +26,8 @@
 #include "batch/picture_facts.hpp"
 #include "batch/picture_folder.hpp"
 #include "batch/picture_store.hpp"
+#include "batch/sound_facts.hpp"
+#include "core/atomic_file.hpp"
 #include "core/peak_memory.hpp"
 #include "core/sha256.hpp"
 #include "core/stopwatch.hpp"
@@ -41,6 +47,13 @@ struct Waiting {
            latents.latents.sizes() == other.latents.latents.sizes();
   }
 };
+
+std::string read_bytes(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream) throw FileError("cannot read", {file.string(), "", "", std::strerror(errno)});
+  return bytes;
+}
 
 class Runner {
  public:
@@ -80,6 +93,8 @@ class Runner {
  private:
   void prepare() {
     request_.validate();
+    if (!request_.settings.sound.model.empty() && networks_.sounds == nullptr)
+      throw OptionError("nobody makes the sounds", {"", "sounds", "the codec of settings.sound", "none"});
     std::error_code code;
     std::filesystem::create_directories(request_.output, code);
     if (code) throw FileError("cannot make the folder", {request_.output.string(), "", "", code.message()});
@@ -90,6 +105,7 @@ class Runner {
                                     : store_files(request_.output, *ledger_);
     pool_.emplace(request_.encode_threads, request_.queue);
     keep_settings();
+    if (request_.settings.decoder.empty() || (!request_.manifest.empty() && index_.pictures == 0)) return;
     try {
       cache_.decoder(request_.settings.decoder);
     } catch (const MemoryError&) {
@@ -100,10 +116,9 @@ class Runner {
   }
 
   void prepare_shard() {
-    std::unordered_set<std::string> ours;
     try {
       index_ = index_manifest(
-          request_.manifest, request_.shard, [&](const BatchItem& item) { ours.insert(item.id); }, stop_);
+          request_.manifest, request_.shard, [&](const BatchItem& item) { ours_.insert(item.id); }, stop_);
     } catch (const FileError& error) {
       throw UnusableBatch(error.what());
     }
@@ -115,14 +130,17 @@ class Runner {
     if (!request_.resume && !results_->empty())
       throw UnusableBatch("there are results of an earlier run",
                           {file.string(), "", "resume to go on, or another folder", "results"});
-    remove_leftovers(request_.output, request_.shard, [&](const std::string& id) { return ours.contains(id); });
+    remove_leftovers(request_.output, request_.shard, [&](const std::string& id) { return ours_.contains(id); });
   }
 
+  /// What is done already. Of other shards nothing is kept: with a million items it would be most of the memory.
   void read_earlier() {
     std::unordered_set<std::string> in_tars;
+    const std::string tars = tar_prefix(request_.shard);
     const auto remember = [&](ItemResult result) {
-      if (!result.member.empty()) in_tars.insert(result.out + "/" + result.id);
-      if (result.state == ItemState::done) earlier_[result.id] = std::move(result);
+      if (result.out.starts_with(tars)) in_tars.insert(result.out + "/" + result.id);
+      if (result.state == ItemState::done && (!results_ || ours_.contains(result.id)))
+        earlier_[result.id] = std::move(result);
     };
     for (const auto& file : results_files(request_.output)) read_results(file, remember);
     if (!results_) return;
@@ -160,21 +178,23 @@ class Runner {
   void take(const LineReader::Line& line) {
     ItemResult result;
     result.line = line.number;
+    BatchItem item;
     std::optional<Waiting> next;
     std::exception_ptr thrown;
     try {
-      const BatchItem item = parse_line(line, origin_);
+      item = parse_line(line, origin_);
       result.id = item.id;
       require_first(item, index_, origin_);
       result.digest = digest_.of(item);
       if (skips(result)) return;
-      next = item.prompt ? denoise(item, result) : read(item, result);
+      if (item.is_picture()) next = item.prompt ? denoise(item, result) : read(item, result);
     } catch (const UnusableBatch&) {
       throw;
     } catch (...) {
       thrown = std::current_exception();
     }
     if (thrown) return fail(result, thrown);
+    if (!next) return pool_->push([this, item, result] { make_sound(item, result); });
     waiting_.push_back(std::move(*next));
     decode_what_is_due();
   }
@@ -323,11 +343,42 @@ class Runner {
     } catch (...) {
       return fail(result, std::current_exception());
     }
+    result.ms_encode_file = watch.ms();
+    keep(std::move(result), request_.settings.extension, std::move(bytes), facts);
+  }
+
+  /// On a thread of the pool.
+  void make_sound(const BatchItem& item, ItemResult result) {
+    const SoundSettings& settings = request_.settings.sound;
+    const std::string extension = extension_of_sound(item, settings);
+    const PendingFile file(request_.output / (item.id + extension));
+    result.dtype = to_string(DType::fp32);
+    std::string bytes, facts;
+    const Stopwatch watch;
+    try {
+      for (const std::string& damage :
+           networks_.sounds->make(item.audio, options_of_sound(item, settings), file.temporary()))
+        log(LogLevel::warning, item.id + ": " + damage);
+      bytes = read_bytes(file.temporary());
+      facts = describe_sound(item, result, request_.settings);
+    } catch (const FileError& error) {
+      if (error.detail().file == file.temporary().string()) throw;  // the disk is at fault, not the item
+      return fail(result, std::current_exception());
+    } catch (...) {
+      return fail(result, std::current_exception());
+    }
+    (is_sound_stream(item.audio) ? result.ms_decode : result.ms_encode_file) = watch.ms();
+    result.peak_bytes = peak_resident_bytes();
+    result.own_bytes = own_memory().value_or(0);
+    result.process = ::getpid();
+    keep(std::move(result), extension, std::move(bytes), facts);
+  }
+
+  void keep(ItemResult result, const std::string& extension, std::string bytes, const std::string& facts) {
     result.sha256 = sha256(bytes);
     result.bytes = static_cast<int64_t>(bytes.size());
     result.state = ItemState::done;
-    result.ms_encode_file = watch.ms();
-    const std::string name = result.id + request_.settings.extension;
+    const std::string name = result.id + extension;
     store_->add({std::move(result), name, std::move(bytes), facts});
   }
 
@@ -353,6 +404,7 @@ class Runner {
   ManifestIndex index_;
   std::optional<ResultsFile> results_;
   std::optional<Ledger> ledger_;
+  std::unordered_set<std::string> ours_;  ///< ids of the shard's items
   std::unordered_map<std::string, ItemResult> earlier_;
   PictureFolder folder_{request_.output};
   std::unique_ptr<PictureStore> store_;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string>
+#include <vector>
 
 #include "io/json_reader.hpp"
 #include "nn/files/strict_json.hpp"
@@ -23,11 +25,29 @@ void read_optional(const JsonObject& object, const std::string& key, std::option
   if (object.has(key)) to = read(key);
 }
 
-/// What only a denoiser uses says nothing about latents: ignoring it would hide a mistake.
-void check_latents_alone(const JsonObject& object, const std::string& origin) {
-  for (const char* key : {"negative_prompt", "seed", "steps", "width", "height", "cfg_scale"})
+const std::vector<std::string> kOfPrompts{"negative_prompt", "seed", "steps", "width", "height", "cfg_scale"};
+const std::vector<std::string> kOfSounds{"bitrate", "route", "heavy_share"};
+
+/// What such an item does not use: ignoring it would hide a mistake.
+void refuse(const JsonObject& object, const std::vector<std::string>& keys, const std::string& beside,
+            const std::string& origin) {
+  for (const std::string& key : keys)
     if (object.has(key))
-      throw FormatError("latents are made already", {origin, key, "no such key beside `latents`", key});
+      throw FormatError("has no meaning here", {origin, key, "no such key beside `" + beside + "`", key});
+}
+
+/// The one of these keys that is there. @throws FormatError.
+std::string kind_of(const JsonObject& object, const std::string& origin) {
+  std::string found;
+  for (const std::string key : {"prompt", "latents", "audio"}) {
+    if (!object.has(key)) continue;
+    if (!found.empty())
+      throw FormatError("unclear what to make", {origin, key, "one of prompt, latents, audio", found + " and " + key});
+    found = key;
+  }
+  if (found.empty())
+    throw FormatError("unclear what to make", {origin, "prompt", "one of prompt, latents, audio", "none"});
+  return found;
 }
 
 }  // namespace
@@ -36,27 +56,38 @@ BatchItem parse_batch_item(std::string_view text, int64_t line, const std::files
   const std::string place = origin.string() + ":" + std::to_string(line);
   const nlohmann::json json = nn::parse_strict_json(text, 2, place);
   const JsonObject object(json, place, "");
-  if (object.has("audio"))
-    throw UnsupportedError("batches make pictures; audio is not among them yet",
-                           {place, "audio", "prompt or latents", "audio"});
-  object.allow_only(
-      {"id", "prompt", "latents", "negative_prompt", "decoder", "seed", "steps", "width", "height", "cfg_scale"});
+  std::vector<std::string> known{"id", "prompt", "latents", "audio", "decoder"};
+  known.insert(known.end(), kOfPrompts.begin(), kOfPrompts.end());
+  known.insert(known.end(), kOfSounds.begin(), kOfSounds.end());
+  object.allow_only(known);
   BatchItem item;
   item.line = line;
   item.id = object.text("id");
   check_id(item.id, place);
-  if (object.has("prompt") == object.has("latents"))
-    throw FormatError("unclear what to make",
-                      {place, "prompt", "either prompt or latents", object.has("prompt") ? "both" : "neither"});
+  const std::string kind = kind_of(object, place);
   const auto text_of = [&](const std::string& key) { return object.text(key); };
   const auto whole = [&](int64_t low) {
     return [&object, low](const std::string& key) { return object.integer(key, low); };
   };
+  const auto number = [&](const std::string& key) { return object.number(key); };
+  const auto path = [&] {
+    const std::filesystem::path named = object.text(kind);
+    return named.is_relative() ? origin.parent_path() / named : named;
+  };
+  if (kind == "audio") {
+    refuse(object, kOfPrompts, kind, place);
+    refuse(object, {"decoder"}, kind, place);
+    item.audio = path();
+    read_optional(object, "bitrate", item.bitrate, whole(1));
+    read_optional(object, "route", item.route, text_of);
+    read_optional(object, "heavy_share", item.heavy_share, number);
+    return item;
+  }
+  refuse(object, kOfSounds, kind, place);
   read_optional(object, "decoder", item.decoder, text_of);
-  if (object.has("latents")) {
-    check_latents_alone(object, place);
-    item.latents = object.text("latents");
-    if (item.latents.is_relative()) item.latents = origin.parent_path() / item.latents;
+  if (kind == "latents") {
+    refuse(object, kOfPrompts, kind, place);
+    item.latents = path();
     return item;
   }
   item.prompt = object.text("prompt");
@@ -65,7 +96,7 @@ BatchItem parse_batch_item(std::string_view text, int64_t line, const std::files
   read_optional(object, "steps", item.steps, whole(1));
   read_optional(object, "width", item.width, whole(1));
   read_optional(object, "height", item.height, whole(1));
-  read_optional(object, "cfg_scale", item.cfg_scale, [&](const std::string& key) { return object.number(key); });
+  read_optional(object, "cfg_scale", item.cfg_scale, number);
   return item;
 }
 

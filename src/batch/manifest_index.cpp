@@ -19,7 +19,9 @@ ManifestIndex index_manifest(const std::filesystem::path& manifest, const Shard&
       const auto [entry, is_new] = first.emplace(item.id, line->number);
       if (!is_new) index.repeated.emplace(line->number, entry->second);
       if (is_new) ++index.usable;
-      if (ours && is_new) visit(item);
+      if (!ours || !is_new) continue;
+      if (item.is_picture()) ++index.pictures;
+      visit(item);
     } catch (const Error& error) {  // recorded when its turn comes
       if (index.first_mistake.empty()) index.first_mistake = error.what();
     }

@@ -17,6 +17,7 @@ namespace lightswitch {
 struct ManifestIndex {
   int64_t items = 0;                    ///< lines of the shard, bad ones too
   int64_t usable = 0;                   ///< of the whole manifest
+  int64_t pictures = 0;                 ///< of the shard's usable items, those that are no sounds
   std::string first_mistake;            ///< empty where every line is usable
   std::map<int64_t, int64_t> repeated;  ///< lines whose id stands in an earlier one, and that one
 };

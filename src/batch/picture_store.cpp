@@ -22,10 +22,6 @@
 namespace lightswitch {
 namespace {
 
-std::string tar_prefix(const Shard& shard) {
-  return "pictures-" + shard.name() + "-";
-}
-
 /// The tars of a shard by their numbers.
 std::map<int64_t, std::filesystem::path> tars_of(const std::filesystem::path& folder, const Shard& shard) {
   std::map<int64_t, std::filesystem::path> tars;
@@ -127,6 +123,10 @@ class TarStore final : public PictureStore {
 
 }  // namespace
 
+std::string tar_prefix(const Shard& shard) {
+  return "pictures-" + shard.name() + "-";
+}
+
 std::unique_ptr<PictureStore> store_files(const std::filesystem::path& folder, Ledger& ledger) {
   return std::make_unique<FileStore>(folder, ledger);
 }
@@ -155,12 +155,14 @@ std::vector<ItemResult> results_in_tars(
 
 void remove_leftovers(const std::filesystem::path& folder, const Shard& shard,
                       const std::function<bool(const std::string& id)>& ours) {
-  // PendingFile's names: .STEM.PROCESS-RANDOM.EXTENSION
+  // PendingFile's names: .STEM.PROCESS-RANDOM.EXTENSION. What a sound is made under is such a name once more, with two
+  // dots in front.
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    const size_t end = name.find('.', 1);
-    if (!name.starts_with('.') || end == std::string::npos || std::ranges::count(name, '.') != 3) continue;
-    const std::string stem = name.substr(1, end - 1);
+    const size_t begin = name.find_first_not_of('.');
+    if (begin != 1 && begin != 2) continue;
+    if (std::ranges::count(name, '.') != static_cast<std::ptrdiff_t>(2 * begin + 1)) continue;
+    const std::string stem = name.substr(begin, name.find('.', begin) - begin);
     std::error_code ignored;
     if (stem.starts_with(tar_prefix(shard)) || ours(stem)) std::filesystem::remove(entry.path(), ignored);
   }

@@ -37,6 +37,9 @@ std::unique_ptr<PictureStore> store_files(const std::filesystem::path& folder, L
 std::unique_ptr<PictureStore> store_tars(const std::filesystem::path& folder, const Shard& shard, int64_t items,
                                          Ledger& ledger);
 
+/// What the names of a shard's tars begin with.
+std::string tar_prefix(const Shard& shard);
+
 /// The results of tars that appeared before their results were written.
 /// @param recorded whether a results file has this one. @throws FileError, FormatError.
 std::vector<ItemResult> results_in_tars(

@@ -4,10 +4,11 @@
 #include <lightswitch/error.hpp>
 #include <lightswitch/media/image_io.hpp>
 #include <lightswitch/model_package.hpp>
-#include <lightswitch/plugin_host.hpp>
 
 #include <algorithm>
 
+#include "batch/sound_facts.hpp"
+#include "batch/spec_weights.hpp"
 #include "core/atomic_file.hpp"
 #include "core/nearest_word.hpp"
 #include "core/sha256.hpp"
@@ -21,28 +22,6 @@ using Json = nlohmann::ordered_json;
 
 std::string dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-/// A file's hash, or one over names and hashes of a folder's files.
-std::string content_sha256(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path)) return sha256_file(path);
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path))
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  std::ranges::sort(files);
-  std::string text;
-  for (const auto& file : files) text += file.filename().string() + " " + sha256_file(file) + "\n";
-  return sha256(text);
-}
-
-/// What a SPEC's weights are; those of a package are in the package's own hash.
-std::string weights_of(const std::string& spec) {
-  const std::string source = NetworkSpec::parse(spec).source;
-  if (const auto plugin = PluginSource::parse(source)) {
-    const std::string weights = plugin->weights.empty() ? "" : content_sha256(plugin->weights);
-    return sha256_file(plugin->plugin) + " " + weights;
-  }
-  return std::filesystem::exists(source) ? content_sha256(source) : "package";
 }
 
 Json options_json(const TextToImageOptions& options) {
@@ -60,19 +39,30 @@ Json tiles_json(const TileOptions& tiles) {
   return {{"size", tiles.size}, {"overlap", tiles.overlap}, {"only_exact", tiles.only_exact}};
 }
 
+Json sound_json(const SoundSettings& sound) {
+  return {{"model", sound.model},
+          {"bitrate", sound.options.bitrate},
+          {"route", sound.options.route},
+          {"heavy_share", sound.options.heavy_share},
+          {"extension", sound.extension}};
+}
+
 Json settings_json(const BatchSettings& settings) {
-  return {{"version", settings.version},
-          {"model", settings.model},
-          {"model_sha256", settings.model_sha256},
-          {"options", options_json(settings.options)},
-          {"decoder", settings.decoder},
-          {"dtype", to_string(settings.dtype)},
-          {"denoiser_dtype", to_string(settings.denoiser_dtype)},
-          {"strict_dtype", settings.strict_dtype},
-          {"tiles", tiles_json(settings.options.tiles)},
-          {"extension", settings.extension},
-          {"quality", settings.quality},
-          {"metadata", settings.metadata}};
+  Json json{{"version", settings.version},
+            {"model", settings.model},
+            {"model_sha256", settings.model_sha256},
+            {"model_decoders", settings.packaged},
+            {"options", options_json(settings.options)},
+            {"decoder", settings.decoder},
+            {"dtype", to_string(settings.dtype)},
+            {"denoiser_dtype", to_string(settings.denoiser_dtype)},
+            {"strict_dtype", settings.strict_dtype},
+            {"tiles", tiles_json(settings.options.tiles)},
+            {"extension", settings.extension},
+            {"quality", settings.quality},
+            {"metadata", settings.metadata}};
+  if (!settings.sound.model.empty()) json["sound"] = sound_json(settings.sound);
+  return json;
 }
 
 DType dtype_at(const JsonObject& object, const std::string& key, const std::string& file) {
@@ -87,11 +77,21 @@ bool truth_at(const JsonObject& object, const std::string& key, const std::strin
   return value.get<bool>();
 }
 
+SoundSettings read_sound(const JsonObject& object) {
+  object.allow_only({"model", "bitrate", "route", "heavy_share", "extension"});
+  SoundSettings sound;
+  sound.model = object.text("model");
+  sound.options = {object.integer("bitrate", 0), object.text("route"), object.number("heavy_share")};
+  sound.extension = object.text("extension");
+  return sound;
+}
+
 }  // namespace
 
 void BatchSettings::validate() const {
   options.validate();
-  NetworkSpec::parse(decoder);
+  sound.validate();
+  if (sound.model.empty() || !decoder.empty()) NetworkSpec::parse(decoder);
   const auto& known = image_extensions();
   if (std::ranges::find(known, extension) == known.end())
     throw OptionError("unknown kind of picture", {"", "extension", "one of " + join_words(known), extension});
@@ -110,6 +110,7 @@ BatchSettings batch_defaults(const ModelPackage* package) {
   settings.model_sha256 = sha256_file(package->folder() / "model.json");
   settings.options = package->defaults();
   settings.decoder = package->default_decoder();
+  for (const auto& [name, network] : package->decoders()) settings.packaged.push_back(name);
   return settings;
 }
 
@@ -132,9 +133,16 @@ TextToImageOptions options_of(const BatchItem& item, const BatchSettings& settin
 }
 
 std::string BatchDigest::of(const BatchItem& item) {
+  if (item.is_picture()) return of_picture(item);
+  Json facts = sound_facts(item, settings_.sound);
+  facts["version"] = settings_.version;
+  return sha256(dump(facts, -1));
+}
+
+std::string BatchDigest::of_picture(const BatchItem& item) {
   const std::string& decoder = item.decoder ? *item.decoder : settings_.decoder;
   const auto [weights, is_new] = weights_.try_emplace(decoder);
-  if (is_new) weights->second = weights_of(decoder);
+  if (is_new) weights->second = weights_of_spec(decoder, settings_.packaged);
   Json facts{{"version", settings_.version},
              {"decoder", decoder},
              {"weights", weights->second},
@@ -159,13 +167,14 @@ BatchSettings read_batch_settings(const std::filesystem::path& file) {
   const std::string name = file.string();
   const nlohmann::json json = read_json(file);
   const JsonObject object(json, name, "");
-  object.allow_only({"version", "model", "model_sha256", "options", "decoder", "dtype", "denoiser_dtype",
-                     "strict_dtype", "tiles", "extension", "quality", "metadata"});
+  object.allow_only({"version", "model", "model_sha256", "model_decoders", "options", "decoder", "dtype",
+                     "denoiser_dtype", "strict_dtype", "tiles", "extension", "quality", "metadata", "sound"});
   const JsonObject options = object.object("options"), tiles = object.object("tiles");
   BatchSettings settings;
   settings.version = object.text("version");
   settings.model = object.text("model");
   settings.model_sha256 = object.text("model_sha256");
+  settings.packaged = object.texts("model_decoders");
   settings.decoder = object.text("decoder");
   settings.dtype = dtype_at(object, "dtype", name);
   settings.denoiser_dtype = dtype_at(object, "denoiser_dtype", name);
@@ -173,6 +182,7 @@ BatchSettings read_batch_settings(const std::filesystem::path& file) {
   settings.extension = object.text("extension");
   settings.quality = static_cast<int>(std::min<int64_t>(object.integer("quality", 1), 101));
   settings.metadata = truth_at(object, "metadata", name);
+  if (object.has("sound")) settings.sound = read_sound(object.object("sound"));
   TextToImageOptions& to = settings.options;
   to.negative_prompt = options.text("negative_prompt");
   to.width = options.integer("width", 1);

@@ -2,6 +2,7 @@
 #include <lightswitch/error.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -17,9 +18,9 @@ namespace {
 
 /// What the results files say of one id.
 struct Records {
-  std::vector<ItemResult> done;  ///< of different files, the last one last
-  ItemResult last;
-  bool named = false;  ///< by the manifest
+  std::vector<ItemResult> done;       ///< of different files, the last one last
+  std::optional<ItemResult> failure;  ///< where the last try was one
+  bool named = false;                 ///< by the manifest
 };
 
 class Check {
@@ -63,28 +64,30 @@ class Check {
 
   void read_all() {
     const auto files = results_files(folder_path_);
+    BatchStatistics& sum = check_.statistics;
     for (const auto& file : files) {
       MemoryTrend trend;
       read_results(file, [&](ItemResult result) {
         trend.add(result);
+        sum.peak_bytes = std::max(sum.peak_bytes, result.peak_bytes);
         Records& records = records_[result.id];
-        if (result.state == ItemState::done) {
-          std::erase_if(records.done, [&](const ItemResult& earlier) {
-            return earlier.out == result.out && earlier.member == result.member;
-          });
-          records.done.push_back(result);
+        records.failure.reset();
+        if (result.state == ItemState::failed) {
+          records.failure = std::move(result);
+          return;
         }
-        records.last = std::move(result);
+        std::erase_if(records.done, [&](const ItemResult& earlier) {
+          return earlier.out == result.out && earlier.member == result.member;
+        });
+        records.done.push_back(std::move(result));
       });
       if (auto memory = trend.longest()) {
         memory->file = file.filename().string();
-        check_.statistics.memory.push_back(std::move(*memory));
+        sum.memory.push_back(std::move(*memory));
       }
     }
-    BatchStatistics& sum = check_.statistics;
     sum.results_files = static_cast<int64_t>(files.size());
     for (const auto& [id, records] : records_) {
-      sum.peak_bytes = std::max(sum.peak_bytes, records.last.peak_bytes);
       if (records.done.empty()) continue;
       const ItemResult& made = records.done.back();
       ++sum.pictures;
@@ -114,8 +117,8 @@ class Check {
     if (entry == records_.end()) return report(BatchFlaw::missing, item.id, line.number, "no result");
     Records& records = entry->second;
     records.named = true;
-    if (records.done.empty() || records.last.state == ItemState::failed)
-      return report(BatchFlaw::failed, item.id, line.number, records.last.error, records.last.retry);
+    if (records.failure)
+      return report(BatchFlaw::failed, item.id, line.number, records.failure->error, records.failure->retry);
     const size_t before = check_.problems.size();
     judge_picture(item, digest, records.done.back());
     std::string places;

@@ -68,6 +68,20 @@ TEST(BatchResume, OtherSettingsAreMadeAgain) {
   EXPECT_TRUE(contains(pace.err, "0 done, 5 there already"));
 }
 
+/// Names of the model win over files in the working folder, which may be the batch's own output.
+TEST(BatchResume, AFolderCalledAsTheDecoderChangesNothing) {
+  const BatchFolders folders;
+  const std::string manifest = folders.manifest(mixed_items());
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folders.work());
+  const CommandRun first = folders.run(manifest, {}, "tae"), again = folders.run(manifest, {"--resume"}, "tae");
+  const CommandRun check = testing::run_command({"verify", "tae", "--manifest", manifest});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_TRUE(contains(again.err, "0 done, 5 there already")) << again.err;
+  EXPECT_EQ(check.code, 0) << check.out;
+}
+
 TEST(BatchResume, ShardsOfAnotherNumberGoOnToo) {
   const BatchFolders folders;
   const std::string manifest = folders.manifest(mixed_items());

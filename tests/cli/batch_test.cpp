@@ -165,7 +165,7 @@ TEST(Batch, BadLinesAreRecordedAndTheRestGoesOn) {
   EXPECT_TRUE(contains(errors[6], "width"));
   EXPECT_TRUE(contains(errors[7], "as on line 1"));
   EXPECT_TRUE(contains(errors[8], "stands twice"));
-  EXPECT_TRUE(contains(errors[9], "audio"));
+  EXPECT_TRUE(contains(errors[9], "sounds need a codec"));
   EXPECT_TRUE(contains(errors[10], "dtype"));
   EXPECT_TRUE(contains(errors[12], "1 MiB"));
 }

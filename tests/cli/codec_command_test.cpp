@@ -3,19 +3,17 @@
 #include <gtest/gtest.h>
 #include <lightswitch/audio/sound_file.hpp>
 #include <lightswitch/media/image_io.hpp>
-#include <lightswitch/weights.hpp>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "audio/codec_case.hpp"
+#include "cli/codec_files.hpp"
 #include "cli/command_run.hpp"
 #include "cli/opus_tools.hpp"
 #include "cli/process.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
 #include "support/temporary_folder.hpp"
-#include "support/weights.hpp"
 
 namespace lightswitch {
 namespace {
@@ -36,17 +34,10 @@ class CodecCommand : public ::testing::Test {
 
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
 
-  void write_model(const std::string& name, bool light) const {
-    const auto weights = audio::testing::random_codec(light);
-    save_safetensors(folder_ / name, testing::tensors_of(*weights), weights->metadata());
-  }
+  void write_model(const std::string& name, bool light) const { testing::write_codec(folder_ / name, light); }
 
   void write_sound(const std::string& name, const audio::SoundFormat& format, int64_t length) const {
-    auto samples = audio::testing::noise(length * format.channels);
-    for (float& sample : samples) sample *= 0.1F;
-    audio::SoundWriter writer(folder_ / name, format);
-    writer.write(samples);
-    writer.finish();
+    testing::write_noise(folder_ / name, format, length);
   }
 
   CommandRun codec(std::vector<std::string> words) const {

@@ -13,8 +13,9 @@ void add_item_options(CLI::App& command, BatchArguments& to) {
   const char* group = "Items";
   command
       .add_option("manifest", to.manifest,
-                  "One JSON object a line: id, and prompt or latents (a file); optional "
-                  "decoder, and for prompts negative_prompt seed steps width height cfg_scale")
+                  "One JSON object a line: id, and prompt, latents (a file) or audio (a sound, or a stream of the "
+                  "codec); optional decoder, for prompts negative_prompt seed steps width height cfg_scale, for audio "
+                  "bitrate route heavy_share")
       ->type_name("MANIFEST.jsonl");
   command.add_flag("--stdin", to.from_stdin, "Read the lines from standard input and answer each on standard output")
       ->group(group);
@@ -45,6 +46,29 @@ void add_pace_options(CLI::App& command, BatchArguments& to) {
       ->group(group);
 }
 
+void add_sound_options(CLI::App& command, BatchArguments& to) {
+  const char* group = "Sound";
+  command
+      .add_option("--codec", to.codec,
+                  "Model of the codec for items with audio: as `codec -m`. Sounds become .lsc, streams become sounds")
+      ->type_name("FILE|DIR|NAME")
+      ->group(group);
+  command
+      .add_option("--bitrate", to.bitrate,
+                  "Bits a second over all channels (default: all that the model has); of .lyra, which does not say")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--route", to.route, "Who decodes streams: heavy (default), light, gate or hints")
+      ->type_name("WHO")
+      ->group(group);
+  command.add_option("--heavy-share", to.heavy_share, "Of the gate (default: 0.2); means --route gate")
+      ->type_name("X")
+      ->group(group);
+  command.add_option("--sound-format", to.sound_format, "Of decoded sounds: wav (default) or flac")
+      ->type_name("NAME")
+      ->group(group);
+}
+
 void add_output_options(CLI::App& command, BatchArguments& to) {
   const char* group = "Output";
   command.add_option("--format", to.format, "Of the pictures: png (default), jpg, webp, ppm, or npy, pfm for floats")
@@ -66,18 +90,22 @@ void add_output_options(CLI::App& command, BatchArguments& to) {
 }  // namespace
 
 void add_batch_command(CLI::App& app, CommonOptions& common, Job& job) {
-  auto* command = app.add_subcommand("batch", "Make the pictures of a manifest, alone or as one of many");
+  auto* command = app.add_subcommand("batch", "Make the pictures and sounds of a manifest, alone or as one of many");
   const auto arguments = std::make_shared<BatchArguments>();
   add_item_options(*command, *arguments);
   add_generation_options(*command, *arguments);
   add_pace_options(*command, *arguments);
+#ifdef LIGHTSWITCH_AUDIO
+  add_sound_options(*command, *arguments);
+#endif
   add_output_options(*command, *arguments);
   add_common_options(*command, common, true);
   command->footer(
       "Exit codes: 0 all done, 3 some items failed and may succeed another time, 42 no other try helps.\n"
       "Examples:\n"
       "  lightswitch batch prompts.jsonl --decoder vit -o pictures\n"
-      "  lightswitch batch prompts.jsonl --shard 3/16 --resume --tar 1000 -o pictures");
+      "  lightswitch batch prompts.jsonl --shard 3/16 --resume --tar 1000 -o pictures\n"
+      "  lightswitch batch talks.jsonl --codec speech --bitrate 6400 -o streams");
   command->callback([arguments, &job] { job = [arguments](Session& session) { make_batch(*arguments, session); }; });
 }
 

@@ -5,10 +5,14 @@
 #include <lightswitch/error.hpp>
 
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#ifdef LIGHTSWITCH_AUDIO
+#include "cli/batch_sounds.hpp"
+#endif
 #include "cli/model_lookup.hpp"
 #include "cli/network_lookup.hpp"
 #include "cli/report.hpp"
@@ -57,11 +61,13 @@ class BatchJob {
 
   void run() {
     const BatchRequest request = understood();
-    const BatchNetworks networks{
-        .registry = networks_.registry(), .package = package_, .log = [this](const LogMessage& message) {
-          const std::lock_guard lock(mutex_);
-          session_.warn(message.text);
-        }};
+    const BatchNetworks networks{.registry = networks_.registry(),
+                                 .package = package_,
+                                 .sounds = sounds_.get(),
+                                 .log = [this](const LogMessage& message) {
+                                   const std::lock_guard lock(mutex_);
+                                   session_.warn(message.text);
+                                 }};
     BatchCallbacks callbacks;
     callbacks.progress = [this](const BatchProgress& progress) {
       const std::lock_guard lock(mutex_);
@@ -84,7 +90,7 @@ class BatchJob {
     try {
       return &networks_.package();
     } catch (const FileError&) {
-      if (arguments_.model.empty() && !arguments_.decoder.empty()) return nullptr;
+      if (arguments_.model.empty() && (!arguments_.decoder.empty() || !arguments_.codec.empty())) return nullptr;
       throw;
     }
   }
@@ -100,6 +106,10 @@ class BatchJob {
     request.encode_threads = arguments_.encode_threads;
     request.png_level = png_level(arguments_);
     request.tar_items = arguments_.tar_items;
+    SoundSettings sound;
+#ifdef LIGHTSWITCH_AUDIO
+    sound = sound_settings(arguments_);
+#endif
     TextToImageOptions given;  // whatever the model's defaults are, what is given is right or wrong by itself
     try {
       apply(arguments_, given);
@@ -115,6 +125,9 @@ class BatchJob {
       package_ = find_package();
       request.settings = batch_defaults(package_);
       apply(arguments_, request.settings.options);
+#ifdef LIGHTSWITCH_AUDIO
+      sounds_ = open_sounds(arguments_, sound);
+#endif
     } catch (const UsageError&) {
       throw;
     } catch (const Error& error) {
@@ -127,6 +140,7 @@ class BatchJob {
     request.settings.extension = "." + arguments_.format;
     request.settings.quality = static_cast<int>(arguments_.quality);
     request.settings.metadata = !arguments_.disable_image_metadata;
+    request.settings.sound = sound;
     return request;
   }
 
@@ -152,6 +166,7 @@ class BatchJob {
   Session& session_;
   NetworkLookup networks_;
   const ModelPackage* package_ = nullptr;
+  std::unique_ptr<const SoundMaker> sounds_;
   std::mutex mutex_;  ///< of what the session shows
 };
 

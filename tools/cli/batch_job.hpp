@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "cli/generation_options.hpp"
@@ -18,6 +19,11 @@ struct BatchArguments : GenerationArguments {
   std::string format = "png";
   int64_t quality = 95;
   std::string output;
+  std::string codec;    ///< empty: no sounds
+  int64_t bitrate = 0;  ///< 0: all that the model has
+  std::string route;    ///< empty: heavy, or the gate where a share is given
+  std::optional<double> heavy_share;
+  std::string sound_format = "wav";
 };
 
 /// Makes the pictures of a manifest. @throws EndedWith where items failed or none can succeed; UsageError; as the

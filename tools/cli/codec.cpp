@@ -134,21 +134,15 @@ void encode(const CodecArguments& arguments, Session& session) {
 }
 
 DecodeSoundOptions decode_options(const CodecArguments& arguments) {
-  using Route = DecodeSoundOptions::Route;
   DecodeSoundOptions options;
   const std::string route = !arguments.route.empty()                             ? arguments.route
                             : arguments.heavy_share >= 0 || arguments.budget > 0 ? "gate"
                                                                                  : "heavy";
-  if (route == "heavy")
-    options.route = Route::heavy;
-  else if (route == "light")
-    options.route = Route::light;
-  else if (route == "gate")
-    options.route = Route::gate;
-  else if (route == "hints")
-    options.route = Route::hints;
-  else
-    throw UsageError("unknown value", {"", "--route", "heavy, light, gate or hints", route});
+  try {
+    options.route = audio::parse_route(route);
+  } catch (const OptionError& error) {
+    throw UsageError(error.what());
+  }
   if (arguments.heavy_share >= 0 && route != "gate")
     throw UsageError("the share is the gate's", {"", "--heavy-share", "--route gate", route});
   options.heavy_share = share_of(arguments).value_or(options.heavy_share);

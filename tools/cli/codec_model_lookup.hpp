@@ -12,8 +12,7 @@ namespace lightswitch::cli {
 /// @throws FileError listing where it was looked for, and as CodecModel::open().
 std::shared_ptr<const audio::CodecModel> open_codec_model(const std::string& given);
 
-/// Stages of the quantizer whose bits are the rate that was asked for, over all channels; 0 asks for all stages.
-/// @throws UsageError naming the nearest rates.
+/// CodecModel::stages_for(). @throws UsageError naming the nearest rates.
 int64_t stages_for(int64_t bitrate, const audio::CodecModel& model, int64_t channels);
 
 }  // namespace lightswitch::cli

@@ -33,6 +33,9 @@ class CodecModel {
   const std::string& identity() const { return identity_; }
   /// Bits a second with so many stages of the quantizer.
   double bits_per_second(int64_t stages) const;
+  /// Stages whose bits over all channels are this rate; 0 asks for all of them. @throws OptionError naming the rates
+  /// that there are.
+  int64_t stages_for(int64_t bits_per_second, int64_t channels) const;
 
   const SoundStreamEncoder& encoder() const { return encoder_; }
   const ResidualQuantizer& quantizer() const { return quantizer_; }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 /// Whole files through the codec, in pieces of a second: memory does not grow with their length, but for 4 bytes a
@@ -78,6 +79,9 @@ struct DecodeSoundOptions {
   int64_t lyra_stages = 0;       ///< of a .lyra file, which does not say
   bool keep_paths = false;       ///< the report tells each frame's: a byte for each
 };
+
+/// "heavy", "light", "gate" or "hints". @throws OptionError.
+DecodeSoundOptions::Route parse_route(const std::string& word);
 
 /// .lsc or .lyra to wav or flac; exactly as many samples as were encoded. Damaged blocks are concealed and told.
 /// @param input, output "-" is standard input (.lsc) and output (AU), block by block as they come.

@@ -45,6 +45,7 @@ struct BatchRequest {
 struct BatchNetworks {
   const DecoderRegistry& registry;
   const ModelPackage* package = nullptr;  ///< null: latents and decoders of files alone
+  const SoundMaker* sounds = nullptr;     ///< null where settings.sound has no model
   LogSink log = {};                       ///< from any thread
 };
 
@@ -68,9 +69,9 @@ struct BatchSummary {
   bool stopped = false;      ///< a stop was requested before the end
 };
 
-/// Makes the pictures of a manifest: denoise, then a bounded queue, then micro-batches of equal shape to decode, then
-/// threads that encode, then files that appear whole under their names. Denoising and decoding take turns on the
-/// calling thread, since each of them uses every core.
+/// Makes the pictures and sounds of a manifest. Pictures: denoise, then a bounded queue, then micro-batches of equal
+/// shape to decode, then threads that encode, then files that appear whole under their names. Denoising and decoding
+/// take turns on the calling thread, since each of them uses every core. Sounds are coded on the threads that encode.
 ///
 /// A picture depends on its item and the settings alone: bit for bit the same whatever micro_batch, queue,
 /// encode_threads and shard are. What becomes of each item goes to output/results-I-of-N.jsonl, after its file has its

@@ -23,13 +23,14 @@ struct ItemResult {
   std::string digest;  ///< see BatchDigest
   std::string sha256;  ///< of the picture file's bytes
   int64_t bytes = 0;   ///< of the picture file
-  double ms_denoise = 0, ms_decode = 0, ms_encode_file = 0;  ///< decode: its share of the micro-batch
-  int64_t peak_bytes = 0;                                    ///< the process's peak resident memory so far
-  int64_t process = 0;                                       ///< that made it, as the system numbers them
-  int64_t own_bytes = 0;  ///< its memory at that time, without pages of files; 0 where the system does not tell
-  std::string dtype;      ///< arithmetic of the decoder that made the picture
-  std::string error;      ///< why it failed
-  bool retry = false;     ///< failed, and may succeed another time
+  /// decode: a picture's share of the micro-batch, or a stream to a sound; encode_file: a sound to a stream too
+  double ms_denoise = 0, ms_decode = 0, ms_encode_file = 0;
+  int64_t peak_bytes = 0;  ///< the process's peak resident memory so far
+  int64_t process = 0;     ///< that made it, as the system numbers them
+  int64_t own_bytes = 0;   ///< its memory at that time, without pages of files; 0 where the system does not tell
+  std::string dtype;       ///< arithmetic of the networks that made it
+  std::string error;       ///< why it failed
+  bool retry = false;      ///< failed, and may succeed another time
 };
 
 /// One line of JSON, without the line's end.

@@ -269,6 +269,14 @@ std::vector<float> decode_block(Channel& channel, const StreamBlock& block, cons
 
 }  // namespace
 
+DecodeSoundOptions::Route parse_route(const std::string& word) {
+  if (word == "heavy") return Route::heavy;
+  if (word == "light") return Route::light;
+  if (word == "gate") return Route::gate;
+  if (word == "hints") return Route::hints;
+  throw OptionError("unknown value", {"", "route", "heavy, light, gate or hints", word});
+}
+
 SoundCodecReport decode_sound(const std::filesystem::path& input, const std::filesystem::path& output,
                               std::shared_ptr<const CodecModel> model, const DecodeSoundOptions& options,
                               const SoundCodecCallbacks& callbacks) {
