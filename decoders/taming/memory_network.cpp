@@ -58,10 +58,8 @@ MemoryBlock::MemoryBlock(nn::WeightLoader& loader, const std::string& name, int6
   const nn::ConvShape shape{.in = width, .out = width, .kernel = wide ? 1 : 3};
   const at::Tensor weight = loader.take(name + ".conv.0.weight", {width, 2 * width, shape.kernel, shape.kernel});
   const std::string merged = loader.full_name(name + ".conv.0");
-  here_ = nn::Conv2d(merged, weight.narrow(1, 0, width), loader.take(name + ".conv.0.bias", {width}), shape,
-                     Activation::none, loader.dtype(), loader.device());
-  before_ =
-      nn::Conv2d(merged, weight.narrow(1, width, width), {}, shape, Activation::relu, loader.dtype(), loader.device());
+  here_ = nn::Conv2d(loader, merged, weight.narrow(1, 0, width), loader.take(name + ".conv.0.bias", {width}), shape);
+  before_ = nn::Conv2d(loader, merged, weight.narrow(1, width, width), {}, shape, Activation::relu);
 }
 
 at::Tensor MemoryBlock::operator()(nn::Run& run, const at::Tensor& frames, at::Tensor& memory) const {

@@ -31,6 +31,8 @@ Block::Block(nn::WeightLoader& loader, const BlockLayer& layer, int64_t width)
     : first_(loader, layer.name + ".conv.0", {.in = width, .out = width}, Activation::relu),
       second_(loader, layer.name + ".conv.2", {.in = width, .out = width}, Activation::relu),
       third_(loader, layer.name + ".conv.4", {.in = width, .out = width}, Activation::relu) {
+  first_.feeds(second_);
+  second_.feeds(third_);
   if (!layer.pools) return;
   const std::string pool = layer.name + ".pool.";
   const int64_t wide = pool_widening * width;
@@ -39,9 +41,10 @@ Block::Block(nn::WeightLoader& loader, const BlockLayer& layer, int64_t width)
                .narrow = nn::Conv2d(loader, pool + "3", {.in = wide, .out = width, .kernel = 1, .bias = false})};
 }
 
-at::Tensor Block::operator()(nn::Run& run, const at::Tensor& x) const {
-  const at::Tensor y = pool_ ? pool_->narrow(run, pool_->norm(run, pool_->widen(run, x)), x) : x;
-  return third_(run, second_(run, first_(run, y)), y);
+at::Tensor Block::operator()(nn::Run& run, at::Tensor x) const {
+  if (pool_) x = pool_->narrow(run, pool_->norm(run, pool_->widen(run, x)), x);
+  const at::Tensor hidden = second_(run, first_(run, x));
+  return third_(run, hidden, std::move(x));
 }
 
 TinyDecoder::TinyDecoder(const NetworkRequest& request, const Layout& layout) : Network(request) {
@@ -65,7 +68,7 @@ at::Tensor TinyDecoder::pass(nn::Run& run, const at::Tensor& input) const {
   at::Tensor x = conv_in_(run, bounded(input));
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (i > 0) x = stages_[i].upsample(run, x);
-    for (const Block& block : stages_[i].blocks) x = block(run, x);
+    for (const Block& block : stages_[i].blocks) x = block(run, std::move(x));
   }
   return conv_out_(run, x);
 }
@@ -92,7 +95,7 @@ at::Tensor TinyEncoder::pass(nn::Run& run, const at::Tensor& input) const {
   at::Tensor x = conv_in_(run, input);
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (i > 0) x = stages_[i].downsample(run, x);
-    for (const Block& block : stages_[i].blocks) x = block(run, x);
+    for (const Block& block : stages_[i].blocks) x = block(run, std::move(x));
   }
   return conv_out_(run, x);
 }

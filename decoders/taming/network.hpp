@@ -14,7 +14,7 @@ namespace lightswitch::taming {
 class Block {
  public:
   Block(nn::WeightLoader& loader, const BlockLayer& layer, int64_t width);
-  at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
+  at::Tensor operator()(nn::Run& run, at::Tensor x) const;
 
  private:
   struct Pool {

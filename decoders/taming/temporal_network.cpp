@@ -59,14 +59,14 @@ at::Tensor TemporalNetwork::up(nn::Run& run, const UpStage& stage, const at::Ten
 
 at::Tensor TemporalNetwork::before_middle(nn::Run& run, const at::Tensor& latent) const {
   at::Tensor x = conv_in_(run, bounded(latent));
-  for (const Block& block : stages_.front().blocks) x = block(run, x);
+  for (const Block& block : stages_.front().blocks) x = block(run, std::move(x));
   return up(run, stages_[middle_stage], x);
 }
 
 at::Tensor TemporalNetwork::after_middle(nn::Run& run, at::Tensor x) const {
   for (size_t i = middle_stage; i < stages_.size(); ++i) {
     if (i > middle_stage) x = up(run, stages_[i], x);
-    for (const Block& block : stages_[i].blocks) x = block(run, x);
+    for (const Block& block : stages_[i].blocks) x = block(run, std::move(x));
   }
   return conv_out_(run, x);
 }

@@ -68,23 +68,26 @@ NormedConv2d::NormedConv2d(nn::WeightLoader& loader, const std::string& conv, co
     weight = folded.weight;
     bias = folded.bias;
   }
-  conv_ = nn::Conv2d(loader.full_name(conv), weight, bias, shape, Activation::none, loader.dtype(), loader.device());
+  conv_ = nn::Conv2d(loader, loader.full_name(conv), weight, bias, shape);
 }
 
-at::Tensor NormedConv2d::operator()(nn::Run& run, const at::Tensor& x, const at::Tensor& residual) const {
+at::Tensor NormedConv2d::operator()(nn::Run& run, const at::Tensor& x, at::Tensor residual) const {
   if (const auto* rms = std::get_if<nn::RmsNorm2d>(&norm_)) return nn::add(run, (*rms)(run, conv_(run, x)), residual);
   if (const auto* batch = std::get_if<nn::GroupNorm>(&norm_))
     return nn::add(run, (*batch)(run, conv_(run, x)), residual);
-  return conv_(run, x, residual);
+  return conv_(run, x, std::move(residual));
 }
 
 ResBlock::ResBlock(nn::WeightLoader& loader, const std::string& name, const Stage& stage)
     : expand_(loader, name + stage.names->residual_expand, {.in = stage.width, .out = stage.width}, stage.act),
       contract_(loader, name + stage.names->residual_contract, name + stage.names->residual_norm,
-                {.in = stage.width, .out = stage.width}) {}
+                {.in = stage.width, .out = stage.width}) {
+  expand_.feeds(contract_.conv());
+}
 
-at::Tensor ResBlock::operator()(nn::Run& run, const at::Tensor& x) const {
-  return contract_(run, expand_(run, x), x);
+at::Tensor ResBlock::operator()(nn::Run& run, at::Tensor x) const {
+  const at::Tensor wide = expand_(run, x);
+  return contract_(run, wide, std::move(x));
 }
 
 LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& name, const Stage& stage) {
@@ -109,8 +112,7 @@ LinearAttention::LinearAttention(nn::WeightLoader& loader, const std::string& na
     // The three maps are thirds of the fused one's rows, and not queries, keys and values: those come head by head.
     std::vector<at::Tensor> rows;
     for (const char* third : names.thirds) rows.push_back(take_linear(loader, name + third, total, stage.width));
-    qkv_ =
-        nn::Conv2d(loader.full_name(qkv), at::cat(rows), {}, shape, Activation::none, loader.dtype(), loader.device());
+    qkv_ = nn::Conv2d(loader, loader.full_name(qkv), at::cat(rows), {}, shape);
   }
   for (int64_t i = 0;; ++i) {
     const std::string neighbourhood = scale_name(i) + names.scale_neighbourhood, mix = scale_name(i) + names.scale_mix;
@@ -164,7 +166,7 @@ Blocks::Blocks(nn::WeightLoader& loader, const Stage& stage) {
 
 at::Tensor Blocks::operator()(nn::Run& run, at::Tensor x) const {
   for (const Block& block : blocks_) {
-    x = std::visit([&](const auto& b) { return b(run, x); }, block);
+    x = std::visit([&](const auto& b) { return b(run, std::move(x)); }, block);
   }
   return x;
 }

@@ -21,7 +21,8 @@ class NormedConv2d {
   NormedConv2d(nn::WeightLoader& loader, const std::string& conv, const std::string& norm, const nn::ConvShape& shape,
                bool linear = false);
   /// norm(conv(x)) + residual
-  at::Tensor operator()(nn::Run& run, const at::Tensor& x, const at::Tensor& residual) const;
+  at::Tensor operator()(nn::Run& run, const at::Tensor& x, at::Tensor residual) const;
+  const nn::Conv2d& conv() const { return conv_; }
 
  private:
   nn::Conv2d conv_;
@@ -36,7 +37,7 @@ bool uses_batch_statistics(const Config& config, bool has_batch_norm);
 class ResBlock {
  public:
   ResBlock(nn::WeightLoader& loader, const std::string& name, const Stage& stage);
-  at::Tensor operator()(nn::Run& run, const at::Tensor& x) const;
+  at::Tensor operator()(nn::Run& run, at::Tensor x) const;
 
  private:
   nn::Conv2d expand_;

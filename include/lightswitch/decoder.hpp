@@ -41,6 +41,7 @@ class SharedNorms {
                                   std::stop_token stop = {}) const = 0;
 };
 
+class Calibrating;     // calibration.hpp
 class RoutedDecoding;  // routed_decoder.hpp
 
 /// A network that turns latents into pictures.
@@ -76,6 +77,9 @@ class Decoder {
 
   /// Null when the decoder cannot run with statistics measured elsewhere.
   virtual const SharedNorms* shared_norms() const { return nullptr; }
+
+  /// Null when the decoder cannot be computed in int8.
+  virtual const Calibrating* calibrating() const { return nullptr; }
 
   /// Null when there is one way through the decoder.
   virtual const RoutedDecoding* routing() const { return nullptr; }

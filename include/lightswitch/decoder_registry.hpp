@@ -1,6 +1,7 @@
 #pragma once
 
 #include <c10/core/Device.h>
+#include <lightswitch/calibration.hpp>
 #include <lightswitch/decoder.hpp>
 #include <lightswitch/weights.hpp>
 
@@ -26,6 +27,7 @@ struct NetworkRequest {
   Config config;  ///< keys the family does not know are ignored: diffusers' files hold many
   DType dtype = DType::automatic;
   c10::Device device = c10::Device(c10::kCPU);
+  std::shared_ptr<const Calibration> calibration = nullptr;  ///< needed for int8, ignored otherwise
 };
 
 /// One decoder family: how to recognise its files and how to build its networks.

@@ -3,6 +3,7 @@
 #include <lightswitch/decoder_registry.hpp>
 #include <lightswitch/log.hpp>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +38,10 @@ struct NetworkContext {
 /// IntegrityError, WeightsError, PluginError.
 std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const NetworkContext& context);
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context);
+
+/// Where the calibration of a family's decoder is looked for when it is opened in int8: what the SPEC says, else beside
+/// the weights. Whether it is there is not looked at. @throws as open_decoder(), UnsupportedError for a plug-in or pair.
+std::filesystem::path calibration_file(const NetworkSpec& spec, const NetworkContext& context);
 
 /// Whether the decoder that a SPEC names is one of clips. Reads names and shapes alone; only a plug-in has to be opened
 /// for it, which says no where it knows no clips or the weights are not of them. @throws as open_decoder().

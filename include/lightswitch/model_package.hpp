@@ -82,6 +82,8 @@ class ModelPackage {
 
   /// Path of a listed file once its bytes match the recorded SHA-256. @throws IntegrityError naming the part.
   std::filesystem::path verified(const std::filesystem::path& relative) const;
+  /// Whether the package has a hash for this file.
+  bool lists(const std::filesystem::path& relative) const { return files_.contains(relative.generic_string()); }
   /// verified() for every listed file.
   void verify() const;
 

@@ -20,7 +20,7 @@ enum class OutputRange {
 };
 
 /// Arithmetic type of a network. `automatic` is bf16 where this CPU multiplies it faster than fp32, else fp32.
-enum class DType { automatic, fp32, bf16, fp16 };
+enum class DType { automatic, fp32, bf16, fp16, int8 };
 
 /// What a decoder eats and gives. Latents are [N, channels, h, w]; pictures [N, 3, h * factor, w * factor].
 struct LatentSpec {

@@ -40,4 +40,20 @@ at::Tensor to_unit(const at::Tensor& picture, OutputRange range) {
   return unit.clamp_(0, 1).contiguous();
 }
 
+void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec) {
+  if (kind == LatentKind::indices || spec.network_input == LatentKind::indices) {
+    if (kind != spec.network_input && !(kind == LatentKind::indices && spec.codebook > 0))
+      throw TensorError("codebook indices and continuous latents cannot be converted",
+                        {"", "kind", to_string(spec.network_input), to_string(kind)});
+    if (!latents.defined() || latents.dim() != 3 || latents.scalar_type() != at::kLong || latents.numel() == 0)
+      throw TensorError("unusable indices", {"", "indices", "[N, h, w] int64", describe(latents)});
+    return;
+  }
+  const std::string expected = "[N, " + std::to_string(spec.channels) + ", h, w] floating point";
+  if (!latents.defined() || latents.dim() != 4 || !latents.is_floating_point() || latents.numel() == 0 ||
+      latents.size(1) != spec.channels)
+    throw TensorError("unusable latents", {"", "latents", expected, describe(latents)});
+  require_finite(latents, "latents");
+}
+
 }  // namespace lightswitch

@@ -1,3 +1,4 @@
+#include <lightswitch/calibration.hpp>
 #include <lightswitch/decoder_spec.hpp>
 #include <lightswitch/error.hpp>
 #include <lightswitch/model_package.hpp>
@@ -26,7 +27,13 @@ void refuse_options_of_other_families(const NetworkSpec& spec, const DecoderFami
 struct Located {
   NetworkRequest request;
   const DecoderFamily* family;
+  std::filesystem::path calibration;  ///< where that of the network is
 };
+
+std::filesystem::path packaged_calibration(const ModelPackage& package, const std::string& weights) {
+  const auto name = calibration_beside(weights);
+  return package.lists(name) ? package.verified(name) : package.folder() / name;
+}
 
 std::string known_names(const std::map<std::string, PackagedNetwork>& networks) {
   std::vector<std::string> names;
@@ -41,18 +48,20 @@ Packaged* packaged_decoders(const NetworkContext& context) {
 }
 
 Located locate(const NetworkSpec& spec, const NetworkContext& context, Packaged* packaged) {
-  Located located{{.weights = nullptr, .config = {}, .dtype = context.dtype, .device = context.device}, nullptr};
+  Located located{{.weights = nullptr, .config = {}, .dtype = context.dtype, .device = context.device}, nullptr, {}};
   NetworkRequest& request = located.request;
   std::string family;
   if (packaged && packaged->contains(spec.source)) {
     const PackagedNetwork& network = packaged->at(spec.source);
     request.weights = open_weights(context.package->verified(network.file));
     request.config = network.config;
+    located.calibration = packaged_calibration(*context.package, network.file);
     family = network.family;
   } else if (std::filesystem::exists(spec.source)) {
     const auto file = find_weight_file(spec.source);
     request.weights = open_weights(file);
     request.config = config_beside(file);
+    located.calibration = calibration_beside(file);
   } else {
     const std::string names = packaged ? "one of " + known_names(*packaged) + ", or a weight file" : "a weight file";
     throw FileError("no such decoder or encoder", {"", spec.source, names, "neither"});
@@ -62,6 +71,8 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context, Packaged*
       request.dtype = dtype_option(value);
     } else if (option == "family") {
       family = value;
+    } else if (option == "calibration") {
+      located.calibration = value;
     } else if (const auto key = config_options().find(option); key != config_options().end()) {
       request.config[key->second] = value;
     } else {
@@ -74,7 +85,22 @@ Located locate(const NetworkSpec& spec, const NetworkContext& context, Packaged*
   return located;
 }
 
+std::shared_ptr<const Calibration> found_calibration(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file))
+    throw FileError("int8 needs a calibration, which `lightswitch calibrate` makes",
+                    {file.string(), "calibration", "a file there, or calibration=FILE", "none"});
+  return std::make_shared<const Calibration>(read_calibration(file));
+}
+
+UnsupportedError not_in_int8(const NetworkSpec& spec, const char* what) {
+  return UnsupportedError(std::string("int8 is for decoders of pictures, not for ") + what,
+                          {"", "dtype", "auto, fp32 or bf16", spec.source + " in int8"});
+}
+
 PluginSettings plugin_settings(const NetworkSpec& spec, const NetworkContext& context) {
+  const auto own = spec.options.find("dtype");
+  if ((own == spec.options.end() ? context.dtype : dtype_option(own->second)) == DType::int8)
+    throw not_in_int8(spec, "plug-ins");
   return {.options = spec.options, .dtype = context.dtype, .device = context.device};
 }
 
@@ -102,7 +128,12 @@ auto open_network(const NetworkSpec& spec, const NetworkContext& context, Packag
     network = open_plugin(*plugin, plugin_settings(spec, context));
     config = config_of(*plugin);
   } else {
-    const auto [request, family] = locate(spec, context, packaged);
+    auto [request, family, calibration] = locate(spec, context, packaged);
+    if (request.dtype == DType::int8) {
+      if constexpr (!std::is_same_v<decltype(network), std::shared_ptr<const Decoder>>)
+        throw not_in_int8(spec, "encoders and clips");
+      request.calibration = found_calibration(calibration);
+    }
     network = (context.registry.*make)(*family, request);
     config = request.config;
   }
@@ -150,6 +181,12 @@ std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const Netwo
                       &DecoderRegistry::make_encoder);
 }
 
+std::filesystem::path calibration_file(const NetworkSpec& spec, const NetworkContext& context) {
+  if (names_pair(spec)) throw not_in_int8(spec, "pairs, whose halves may be");
+  if (PluginSource::parse(spec.source)) throw not_in_int8(spec, "plug-ins");
+  return locate(spec, context, packaged_decoders(context)).calibration;
+}
+
 bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
   if (names_pair(spec)) return false;
   if (const auto plugin = PluginSource::parse(spec.source)) {
@@ -161,7 +198,7 @@ bool decodes_clips(const NetworkSpec& spec, const NetworkContext& context) {
       return false;
     }
   }
-  const auto [request, family] = locate(spec, context, packaged_decoders(context));
+  const auto [request, family, calibration] = locate(spec, context, packaged_decoders(context));
   return family->decodes_clips && family->decodes_clips(*request.weights);
 }
 

@@ -17,7 +17,7 @@ const std::map<std::string, std::string>& config_options() {
 }
 
 std::vector<std::string> common_options() {
-  std::vector<std::string> known = {"dtype", "family"};
+  std::vector<std::string> known = {"calibration", "dtype", "family"};
   for (const auto& [option, key] : config_options()) known.push_back(option);
   return known;
 }
@@ -30,7 +30,7 @@ const std::vector<std::string>& family_options() {
 
 DType dtype_option(const std::string& value) {
   const auto dtype = parse_dtype(value);
-  if (!dtype) throw OptionError("unusable value", {"", "dtype", "auto, fp32, bf16 or fp16", value});
+  if (!dtype) throw OptionError("unusable value", {"", "dtype", "auto, fp32, bf16, fp16 or int8", value});
   return *dtype;
 }
 

@@ -45,6 +45,7 @@ at::ScalarType narrow_type(DType dtype, const std::string& file) {
     case DType::fp16:
       return at::kHalf;
     case DType::automatic:
+    case DType::int8:
       break;
   }
   throw OptionError("not a choice for denoisers", {file, "dtype", "fp32, bf16 or fp16", to_string(dtype)});

@@ -1,6 +1,7 @@
 #include <c10/core/ScalarType.h>
 #include <lightswitch/error.hpp>
 
+#include "nn/int8/conv.hpp"
 #include "nn/weight_loader.hpp"
 
 namespace lightswitch::nn {
@@ -20,6 +21,9 @@ bool cpu_multiplies_bf16() {
 DType resolve_dtype(DType asked, c10::Device device) {
   if (asked == DType::fp16 && device.is_cpu())
     throw UnsupportedError("no half-precision arithmetic on a CPU", {"", "dtype", "fp32, bf16 or auto", "fp16"});
+  if (asked == DType::int8 && !(device.is_cpu() && multiplies_int8()))
+    throw UnsupportedError("no int8 arithmetic on this machine: it takes a CPU with AVX-512 VNNI",
+                           {"", "dtype", "fp32, bf16 or auto", "int8"});
   if (asked != DType::automatic) return asked;
   return !device.is_cpu() || cpu_multiplies_bf16() ? DType::bf16 : DType::fp32;
 }
@@ -30,6 +34,8 @@ at::ScalarType scalar_type(DType resolved) {
       return at::kBFloat16;
     case DType::fp16:
       return at::kHalf;
+    case DType::int8:  // between the layers that are rounded
+      return cpu_multiplies_bf16() ? at::kBFloat16 : at::kFloat;
     default:
       return at::kFloat;
   }

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <lightswitch/error.hpp>
 
+#include <algorithm>
+
 #include "core/describe.hpp"
 #include "nn/ownership.hpp"
 
@@ -11,6 +13,12 @@ namespace lightswitch::nn {
 void Run::require_finite(const std::string& layer, const at::Tensor& y) {
   if (at::isfinite(y).all().item<bool>()) return;
   throw NumericError("not finite", {"", layer, "finite numbers", "NaN or infinity"});
+}
+
+void Run::watch(const std::string& layer, const at::Tensor& x) {
+  require_finite(layer, x);
+  const auto [low, high] = at::aminmax(x.to(at::kFloat));
+  watched_->widen({{{layer, {std::min(low.item<double>(), 0.0), std::max(high.item<double>(), 0.0)}}}, {}});
 }
 
 at::Tensor Run::planned(at::Tensor y) {

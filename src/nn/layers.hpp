@@ -4,17 +4,21 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "nn/int8/rounding.hpp"
 #include "nn/run.hpp"
 #include "nn/weight_loader.hpp"
 
 /// Layers that decoder families are made of. Activations are channels_last [N, C, H, W] in the loader's dtype from the
-/// first layer to the last. This is the one place where execution is tuned: families say what is computed, layers
+/// first layer to the last; only between two layers of which one feeds() the other they may be bytes. This is the one
+/// place where execution is tuned: families say what is computed, layers
 /// decide how. Layers that take their input by value write the result over it when it is a temporary.
 namespace lightswitch::nn {
 
 class PackedConv;
+class Int8Conv;
 
 enum class Activation { none, relu, silu, gelu };
 
@@ -37,24 +41,35 @@ struct ConvShape {
   int64_t pad_begin = -1, pad_end = -1;
 };
 
-/// act(conv(x) + residual). Weight names: NAME.weight, NAME.bias.
+/// act(conv(x) + residual). Weight names: NAME.weight, NAME.bias. In an int8 network the wide 3x3 convolutions, which
+/// are nearly all of its arithmetic, work in eight bits.
 class Conv2d {
  public:
   Conv2d() = default;
   Conv2d(WeightLoader& loader, const std::string& name, const ConvShape& shape, Activation act = Activation::none);
   /// From tensors already in hand (folded batch norm, merged weights). bias may be undefined.
-  /// @param name what errors call the layer.
-  Conv2d(std::string name, const at::Tensor& weight, const at::Tensor& bias, const ConvShape& shape, Activation act,
-         at::ScalarType dtype, c10::Device device);
+  /// @param name of the layer in the file, without ".weight".
+  Conv2d(WeightLoader& loader, std::string name, const at::Tensor& weight, const at::Tensor& bias,
+         const ConvShape& shape, Activation act = Activation::none);
 
-  at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual = {}) const;
+  /// `residual` is written over where nobody else sees it.
+  at::Tensor operator()(Run& run, const at::Tensor& x, at::Tensor residual = {}) const;
   const ConvShape& shape() const { return shape_; }
 
+  /// What this layer makes goes to `next` and nowhere else: where both work in eight bits, it is rounded once.
+  void feeds(const Conv2d& next);
+  /// How the input is rounded; nothing where it is not.
+  std::optional<Rounding> rounds_input() const;
+
  private:
-  at::Tensor compute(Run& run, const at::Tensor& x, const at::Tensor& residual) const;
-  double bound(Run& run, const at::Tensor& x, const at::Tensor& residual) const;
+  at::Tensor compute(Run& run, const at::Tensor& x, at::Tensor residual) const;
+  at::Tensor compute_int8(Run& run, const at::Tensor& x, at::Tensor residual) const;
+  at::Tensor compute_packed(Run& run, const at::Tensor& x, at::Tensor residual) const;
+  bool works_in_int8() const;
 
   std::string name_;
+  std::shared_ptr<const Int8Conv> int8_;      // in an int8 network, for the layers that are rounded
+  std::optional<Rounding> output_;            // of an int8_ that feeds another
   std::shared_ptr<const PackedConv> packed_;  // null where oneDNN does not serve; then the tensors below do
   at::Tensor weight_, bias_;
   ConvShape shape_;
@@ -71,6 +86,7 @@ class UpsampleConv2d {
 
  private:
   std::string name_;
+  std::shared_ptr<const Int8Conv> int8_;      // as in Conv2d
   std::shared_ptr<const PackedConv> packed_;  // as in Conv2d
   at::Tensor weight_, bias_;
   int64_t in_ = 0, out_ = 0;
@@ -88,6 +104,9 @@ class GroupNorm {
             Activation act = Activation::none, Over over = Over::each_picture);
   at::Tensor operator()(Run& run, at::Tensor x) const;
 
+  /// As Conv2d::feeds().
+  void feeds(const Conv2d& next) { output_ = next.rounds_input(); }
+
   /// Mean and variance of each group, [N, groups, 2], or [1, groups, 2] over all pictures.
   at::Tensor statistics(const at::Tensor& x) const;
   /// With those of other pictures in place of its own: [1, groups, 2].
@@ -95,6 +114,7 @@ class GroupNorm {
 
  private:
   at::Tensor finish(Run& run, const at::Tensor& statistics, at::Tensor x) const;
+  at::Tensor to_bytes(const at::Tensor& x, const at::Tensor& statistics) const;
   at::Tensor on_device(Run& run, const at::Tensor& x, const at::Tensor& statistics) const;
 
   std::string name_;
@@ -103,6 +123,7 @@ class GroupNorm {
   double eps_ = 0;
   Activation act_ = Activation::none;
   Over over_ = Over::each_picture;
+  std::optional<Rounding> output_;
 };
 
 /// Statistics [N, groups, 2] of N pictures of one size, taken as one picture: [1, groups, 2].

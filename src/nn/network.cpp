@@ -63,6 +63,15 @@ at::Tensor Network<Interface>::forward_with(const NormStatistics& statistics, co
 }
 
 template <typename Interface>
+Calibration Network<Interface>::watch(const at::Tensor& input, std::stop_token stop) const {
+  if (info_.dtype == DType::int8)
+    throw UnsupportedError("ranges are measured before anything is rounded", {"", "dtype", "fp32 or bf16", "int8"});
+  Calibration seen;
+  compute(Run::watch(seen, std::move(stop)), input);
+  return seen;
+}
+
+template <typename Interface>
 Run Network<Interface>::count(int64_t height, int64_t width) const {
   const int64_t channels = std::is_same_v<Interface, Decoder> ? spec_.channels : 3;
   Run run = Run::count();

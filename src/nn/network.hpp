@@ -13,7 +13,7 @@ namespace lightswitch::nn {
 /// count. A family's class fills in spec, info, dtype and device when it is built, and says in pass() what its layers
 /// do.
 template <typename Interface>
-class Network : public Interface, private SharedNorms {
+class Network : public Interface, private SharedNorms, private Calibrating {
  public:
   const LatentSpec& spec() const final { return spec_; }
   const NetworkInfo& info() const final { return info_; }
@@ -23,6 +23,7 @@ class Network : public Interface, private SharedNorms {
   std::optional<int64_t> activation_bytes(int64_t height, int64_t width) const;
   /// Of decoders; pictures that are encoded are never cut into tiles.
   const SharedNorms* shared_norms() const { return this; }
+  const Calibrating* calibrating() const { return this; }
 
  protected:
   explicit Network(const NetworkRequest& request);
@@ -41,6 +42,7 @@ class Network : public Interface, private SharedNorms {
  private:
   NormStatistics measure(const at::Tensor& input, std::stop_token stop) const final;
   at::Tensor forward_with(const NormStatistics& statistics, const at::Tensor& input, std::stop_token stop) const final;
+  Calibration watch(const at::Tensor& input, std::stop_token stop) const final;
   Run count(int64_t height, int64_t width) const;
   at::Tensor compute(Run run, const at::Tensor& input) const;
   at::Tensor compute(Run run, const at::Tensor& input, const Pass& way) const;

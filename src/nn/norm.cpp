@@ -69,7 +69,9 @@ at::Tensor GroupNorm::with(Run& run, const at::Tensor& statistics, at::Tensor x)
 
 at::Tensor GroupNorm::finish(Run& run, const at::Tensor& statistics, at::Tensor x) const {
   at::Tensor y;
-  if (x.is_cpu())
+  if (output_)
+    y = to_bytes(x, statistics);
+  else if (x.is_cpu())
     y = apply_in_kernel(run, std::move(x), act_, [&](const at::Tensor& from, Activation act, at::Tensor& to) {
       group_norm_kernel(from, statistics, weight_, bias_, eps_, act, to);
     });
@@ -82,6 +84,14 @@ at::Tensor GroupNorm::finish(Run& run, const at::Tensor& statistics, at::Tensor 
 at::Tensor GroupNorm::statistics(const at::Tensor& x) const {
   const at::Tensor each = x.is_cpu() ? group_statistics(x, groups_) : device_statistics(x, groups_);
   return over_ == Over::all_pictures ? pooled(each) : each;
+}
+
+at::Tensor GroupNorm::to_bytes(const at::Tensor& given, const at::Tensor& statistics) const {
+  const at::Tensor x = given.contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor bytes = at::empty_like(x, x.options().dtype(at::kByte));
+  if (!group_norm_to_bytes_kernel(x, statistics, weight_, bias_, eps_, act_, *output_, bytes))
+    Run::require_finite(name_, x);
+  return bytes;
 }
 
 at::Tensor GroupNorm::on_device(Run& run, const at::Tensor& x, const at::Tensor& statistics) const {

@@ -4,10 +4,12 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <vector>
 
 #include "nn/activation_kernel.hpp"
+#include "nn/int8/round_kernel.hpp"
 #include "nn/vector_code.hpp"
 
 namespace lightswitch::nn {
@@ -125,13 +127,14 @@ void statistics_of(const at::Tensor& x, int64_t groups, double* statistics) {
   }
 }
 
-template <typename T, Activation act>
+/// Calls rows(x, count, scale, shift, y) on stretches of pixels: the norm of channel c is x * scale[c] + shift[c].
+template <typename T, typename Result, typename Rows>
 void group_norm(const at::Tensor& x, const at::Tensor& statistics, const float* weight, const float* bias, double eps,
-                at::Tensor& y) {
+                at::Tensor& y, Rows&& rows) {
   const int64_t channels = x.size(1), pixels = x.size(2) * x.size(3);
   const int64_t groups = statistics.size(1), size = channels / groups;
   const T* input = x.const_data_ptr<T>();
-  T* output = y.mutable_data_ptr<T>();
+  Result* output = y.mutable_data_ptr<Result>();
   std::vector<float> scale(channels), shift(channels);
   for (int64_t n = 0; n < x.size(0); ++n, input += pixels * channels, output += pixels * channels) {
     const double* own = statistics.const_data_ptr<double>() + (statistics.size(0) == 1 ? 0 : n * 2 * groups);
@@ -141,9 +144,8 @@ void group_norm(const at::Tensor& x, const at::Tensor& statistics, const float* 
       shift[c] = float(bias[c] - mean * weight[c] * inverse);
     }
     at::parallel_for(0, pixels, std::max<int64_t>(kGrain / channels, 1), [&](int64_t begin, int64_t end) {
-      run_vectorised<ScaleRows<T, act>>(input + begin * channels, end - begin, channels,
-                                        static_cast<const float*>(scale.data()),
-                                        static_cast<const float*>(shift.data()), output + begin * channels);
+      rows(input + begin * channels, end - begin, static_cast<const float*>(scale.data()),
+           static_cast<const float*>(shift.data()), output + begin * channels);
     });
   }
 }
@@ -174,9 +176,30 @@ at::Tensor group_statistics(const at::Tensor& x, int64_t groups) {
 void group_norm_kernel(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& weight,
                        const at::Tensor& bias, double eps, Activation act, at::Tensor& y) {
   for_type_and_activation(x.scalar_type(), act, [&](auto element, auto constant) {
-    group_norm<decltype(element), decltype(constant)::value>(x, statistics, weight.const_data_ptr<float>(),
-                                                             bias.const_data_ptr<float>(), eps, y);
+    using T = decltype(element);
+    group_norm<T, T>(x, statistics, weight.const_data_ptr<float>(), bias.const_data_ptr<float>(), eps, y,
+                     [&](const T* from, int64_t rows, const float* scale, const float* shift, T* to) {
+                       run_vectorised<ScaleRows<T, decltype(constant)::value>>(from, rows, x.size(1), scale, shift, to);
+                     });
   });
+}
+
+bool group_norm_to_bytes_kernel(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& weight,
+                                const at::Tensor& bias, double eps, Activation act, const Rounding& rounding,
+                                at::Tensor& bytes) {
+  std::atomic<bool> finite = true;
+  for_type_and_activation(x.scalar_type(), act, [&](auto element, auto constant) {
+    using T = decltype(element);
+    group_norm<T, uint8_t>(x, statistics, weight.const_data_ptr<float>(), bias.const_data_ptr<float>(), eps, bytes,
+                           [&](const T* from, int64_t rows, const float* scale, const float* shift, uint8_t* to) {
+                             uint32_t largest = 0;
+                             run_vectorised<RoundRows<T, decltype(constant)::value>>(
+                                 from, rows, x.size(1), scale, shift, float(1 / rounding.scale), float(rounding.zero),
+                                 to, &largest);
+                             if (largest >= kInfinityBits) finite = false;
+                           });
+  });
+  return finite;
 }
 
 void rms_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps, Activation act,

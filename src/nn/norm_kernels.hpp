@@ -17,6 +17,11 @@ at::Tensor group_statistics(const at::Tensor& x, int64_t groups);
 void group_norm_kernel(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& weight,
                        const at::Tensor& bias, double eps, Activation act, at::Tensor& y);
 
+/// The same, rounded to bytes. @return whether x was finite.
+bool group_norm_to_bytes_kernel(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& weight,
+                                const at::Tensor& bias, double eps, Activation act, const Rounding& rounding,
+                                at::Tensor& bytes);
+
 void rms_norm_kernel(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps, Activation act,
                      at::Tensor& y);
 

@@ -1,12 +1,13 @@
 #include "nn/packed_conv.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "nn/operations.hpp"
+#include "nn/ownership.hpp"
 #include "nn/vector_code.hpp"
 
 namespace lightswitch::nn {
@@ -17,57 +18,21 @@ using c10::IValue;
 /// Weights of this many bytes are kept in several orders: making one takes as long as a small picture does.
 constexpr size_t kSmallWeight = size_t{256} << 10, kMostKept = 32;
 
-std::optional<c10::OperatorHandle> find(const char* name, const char* overload = "") {
-  auto found = c10::Dispatcher::singleton().findSchema({name, overload});
-  if (found && !found->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
-      !found->hasKernelForDispatchKey(c10::DispatchKey::MkldnnCPU))
-    return std::nullopt;
-  return found;
-}
-
 /// The operations of one LibTorch; empty where it lacks any of them.
 struct Operations {
-  std::optional<c10::OperatorHandle> conv = find("mkldnn::_convolution_pointwise");
-  std::optional<c10::OperatorHandle> conv_add = find("mkldnn::_convolution_pointwise", "binary");
-  std::optional<c10::OperatorHandle> transposed = find("mkldnn::_convolution_transpose_pointwise");
-  std::optional<c10::OperatorHandle> pack = find("mkldnn::_reorder_convolution_weight");
-  std::optional<c10::OperatorHandle> pack_transposed = find("mkldnn::_reorder_convolution_transpose_weight");
+  Operation conv = find_operation("mkldnn::_convolution_pointwise");
+  Operation conv_add = find_operation("mkldnn::_convolution_pointwise", "binary");
+  Operation conv_add_over = find_operation("mkldnn::_convolution_pointwise_", "binary");
+  Operation transposed = find_operation("mkldnn::_convolution_transpose_pointwise");
+  Operation pack = find_operation("mkldnn::_reorder_convolution_weight");
+  Operation pack_transposed = find_operation("mkldnn::_reorder_convolution_transpose_weight");
 
-  bool complete() const { return conv && conv_add && transposed && pack && pack_transposed; }
+  bool complete() const { return conv && conv_add && conv_add_over && transposed && pack && pack_transposed; }
   static const Operations& get() {
     static const Operations operations;
     return operations;
   }
 };
-
-/// Called with loosely typed arguments, because the exact C++ signature differs between versions of LibTorch.
-at::Tensor call(const c10::OperatorHandle& operation, std::vector<IValue> arguments) {
-  operation.callBoxed(&arguments);
-  return std::move(arguments.front()).toTensor();
-}
-
-IValue pair(int64_t value) {
-  return IValue(std::vector<int64_t>{value, value});
-}
-
-IValue no_scalars() {
-  return IValue(c10::List<std::optional<at::Scalar>>());
-}
-
-IValue optional_tensor(const at::Tensor& tensor) {
-  return tensor.defined() ? IValue(tensor) : IValue();
-}
-
-const char* fused_name(Activation act) {
-  switch (act) {
-    case Activation::relu:
-      return "relu";
-    case Activation::silu:
-      return "swish";
-    default:
-      return "none";
-  }
-}
 
 }  // namespace
 
@@ -128,16 +93,21 @@ at::Tensor PackedConv::weight_for(at::IntArrayRef input_size) const {
   return packed_.front().weight;
 }
 
-at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, const at::Tensor& residual, Activation act) const {
+at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, at::Tensor residual, Activation act) const {
   const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor weight = weight_for(x.sizes());
   const Operations& operations = Operations::get();
   const IValue padding = pair(geometry_.padding), stride = pair(geometry_.stride), bias = optional_tensor(bias_);
   if (residual.defined()) {
     const bool fused = act == Activation::relu;
-    at::Tensor y = call(*operations.conv_add,
-                        {x, residual.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, padding, stride, pair(1),
-                         1, "add", IValue(1.0), fused ? IValue("relu") : IValue(), no_scalars(), IValue()});
+    if (!residual.is_contiguous(at::MemoryFormat::ChannelsLast))
+      residual = residual.contiguous(at::MemoryFormat::ChannelsLast);
+    const bool over = is_sole_owner(residual);
+    const IValue unary = fused ? IValue("relu") : IValue();
+    at::Tensor y = over ? call(*operations.conv_add_over, {std::move(residual), x, weight, bias, padding, stride, pair(1),
+                                                           1, "add", IValue(1.0), unary, no_scalars(), IValue()})
+                        : call(*operations.conv_add, {x, residual, weight, bias, padding, stride, pair(1), 1, "add",
+                                                      IValue(1.0), unary, no_scalars(), IValue()});
     return fused ? y : activate(run, std::move(y), act);
   }
   at::Tensor y =

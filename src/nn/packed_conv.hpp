@@ -27,8 +27,8 @@ class PackedConv {
                                                 const Geometry& geometry);
 
   /// act(conv(x) + residual). With ReLU, NaN becomes 0.
-  /// @param residual undefined, or of the result's shape.
-  at::Tensor operator()(Run& run, const at::Tensor& x, const at::Tensor& residual, Activation act) const;
+  /// @param residual undefined, or of the result's shape; its memory is used for the result where nobody else sees it.
+  at::Tensor operator()(Run& run, const at::Tensor& x, at::Tensor residual, Activation act) const;
 
   /// What no number of conv(x) exceeds when none of x exceeds `input`; infinity or NaN where that cannot be told.
   double bound(double input) const;

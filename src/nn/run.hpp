@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <lightswitch/calibration.hpp>
 #include <lightswitch/decoder.hpp>
 #include <lightswitch/error.hpp>
 
@@ -42,6 +43,15 @@ class Run {
     run.tracing_ = true;
     return run;
   }
+
+  /// Computes, and notes in `into` what the layers are given that an int8 network would round.
+  static Run watch(Calibration& into, std::stop_token stop) {
+    Run run(false, std::move(stop));
+    run.watched_ = &into;
+    return run;
+  }
+  bool watching() const { return watched_ != nullptr; }
+  void watch(const std::string& layer, const at::Tensor& x);
 
   bool counting() const { return counting_; }
   int64_t macs() const { return macs_; }
@@ -89,6 +99,7 @@ class Run {
   NormStatistics* measured_ = nullptr;
   const NormStatistics* given_ = nullptr;
   size_t next_norm_ = 0;
+  Calibration* watched_ = nullptr;
   Magnitudes magnitudes_;
   std::stop_token stop_;
 };

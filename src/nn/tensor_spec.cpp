@@ -12,8 +12,11 @@ using Names = std::array<std::pair<Enum, const char*>, Count>;
 constexpr Names<LatentKind, 3> kLatentKinds{
     {{LatentKind::raw, "raw"}, {LatentKind::diffusion, "diffusion"}, {LatentKind::indices, "indices"}}};
 constexpr Names<OutputRange, 2> kOutputRanges{{{OutputRange::signed_unit, "signed"}, {OutputRange::unit, "unit"}}};
-constexpr Names<DType, 4> kDTypes{
-    {{DType::automatic, "auto"}, {DType::fp32, "fp32"}, {DType::bf16, "bf16"}, {DType::fp16, "fp16"}}};
+constexpr Names<DType, 5> kDTypes{{{DType::automatic, "auto"},
+                                   {DType::fp32, "fp32"},
+                                   {DType::bf16, "bf16"},
+                                   {DType::fp16, "fp16"},
+                                   {DType::int8, "int8"}}};
 
 template <typename Enum, size_t Count>
 const char* name_of(const Names<Enum, Count>& names, Enum value) {

@@ -46,7 +46,10 @@ WeightLoader::WeightLoader(const NetworkRequest& request, std::string prefix, st
       prefix_(std::move(prefix)),
       siblings_(std::move(siblings)),
       names_(std::move(names)),
-      dtype_(scalar_type(resolve_dtype(request.dtype, request.device))) {}
+      dtype_(scalar_type(resolve_dtype(request.dtype, request.device))) {
+  if (rounds() && !request.calibration)
+    throw OptionError("int8 needs a calibration", {origin(), "calibration", "ranges of the layers", "none"});
+}
 
 std::string WeightLoader::stored_name(const std::string& absolute) const {
   return names_.scope + (names_.stored ? names_.stored(absolute) : absolute);
@@ -125,6 +128,28 @@ NetworkInfo WeightLoader::info(std::string family, std::string configuration) co
   return info;
 }
 
+Rounding WeightLoader::rounding_of(const std::string& layer) {
+  rounded_.insert(layer);
+  const auto& ranges = request_.calibration->ranges;
+  const auto range = ranges.find(layer);
+  return range == ranges.end() ? Rounding{} : Rounding::of(range->second);
+}
+
+void WeightLoader::check_calibration() const {
+  if (!rounds()) return;
+  const auto& ranges = request_.calibration->ranges;
+  std::vector<std::string> missing, unexpected;
+  for (const std::string& layer : rounded_)
+    if (!ranges.contains(layer)) missing.push_back(layer);
+  for (const auto& [layer, range] : ranges)
+    if (!rounded_.contains(layer)) unexpected.push_back(layer);
+  std::string report;
+  list(report, "missing", missing);
+  list(report, "unexpected", unexpected);
+  if (!report.empty())
+    throw WeightsError("the calibration does not fit the network: " + report, {request_.calibration->origin, "", "", ""});
+}
+
 void WeightLoader::finish() const {
   std::vector<std::string> unexpected;
   for (const TensorInfo& info : request_.weights->tensors())
@@ -134,6 +159,7 @@ void WeightLoader::finish() const {
   list(report, "misshapen", misshapen_);
   list(report, "unexpected", unexpected);
   if (!report.empty()) throw WeightsError("tensors do not fit the network: " + report, {origin(), "", "", ""});
+  check_calibration();
 }
 
 }  // namespace lightswitch::nn

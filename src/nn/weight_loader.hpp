@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "nn/int8/rounding.hpp"
+
 namespace lightswitch::nn {
 
 /// How a file spells the names that a network asks for.
@@ -52,6 +54,9 @@ class WeightLoader {
   /// Element type the layers compute in.
   at::ScalarType dtype() const { return dtype_; }
   c10::Device device() const { return request_.device; }
+  /// Whether this is an int8 network, and how a layer of it rounds its input.
+  bool rounds() const { return request_.dtype == DType::int8; }
+  Rounding rounding_of(const std::string& layer);
   const Config& config() const { return request_.config; }
   const std::string& origin() const { return request_.weights->origin(); }
   /// Trained numbers taken so far, as stored.
@@ -59,7 +64,8 @@ class WeightLoader {
   /// Facts about the network once all of it was taken.
   NetworkInfo info(std::string family, std::string configuration) const;
 
-  /// @throws WeightsError with the counts and the first ten names each of missing, unexpected and misshapen tensors.
+  /// @throws WeightsError with the counts and the first ten names each of missing, unexpected and misshapen tensors, or
+  /// of layers for which the calibration has no range, or one too many.
   void finish() const;
 
  private:
@@ -67,6 +73,7 @@ class WeightLoader {
   /// The sibling that a stored tensor belongs to, outside of the scope the first word of its name; empty where it is
   /// this network's.
   std::string other_part(const std::string& name) const;
+  void check_calibration() const;
 
   NetworkRequest request_;
   std::string prefix_;
@@ -74,6 +81,7 @@ class WeightLoader {
   TensorNames names_;
   at::ScalarType dtype_;
   std::set<std::string> taken_;
+  std::set<std::string> rounded_;
   std::vector<std::string> missing_, misshapen_;
   int64_t parameters_ = 0;
 };

@@ -72,7 +72,8 @@ TEST_P(Conv, EqualsThePlainFormulaInBFloat16) {
 TEST_P(Conv, CountsItsMultiplyAdds) {
   const ConvShape& shape = GetParam().shape;
   const at::Tensor weight = at::zeros({shape.out, shape.in / shape.groups, shape.kernel, shape.kernel});
-  const Conv2d conv("conv", weight, at::zeros({shape.out}), shape, GetParam().act, at::kFloat, at::kCPU);
+  auto loader = loader_of({});
+  const Conv2d conv(loader, "conv", weight, at::zeros({shape.out}), shape, GetParam().act);
   nn::Run run = nn::Run::count();
   const at::Tensor y = conv(run, at::empty(GetParam().input, at::kMeta));
   EXPECT_TRUE(y.is_meta());
@@ -174,9 +175,24 @@ TEST(ConvWeights, StayRightWhenPicturesChangeTheirSize) {
   }
 }
 
+TEST(ConvResidual, IsWrittenOverWhereNobodyElseSeesIt) {
+  const at::Tensor weight = random_weight({32, 32, 3, 3}), bias = random_tensor({32}, 2);
+  auto loader = loader_of({});
+  const Conv2d conv(loader, "conv", weight, bias, {.in = 32, .out = 32}, Activation::relu);
+  const at::Tensor x = random_channels_last({1, 32, 12, 12}, 3);
+  nn::Run run = nn::Run::compute();
+  const at::Tensor expected = conv(run, x, x);
+  at::Tensor mine = x.clone(at::MemoryFormat::ChannelsLast);
+  const void* place = mine.data_ptr();
+  const at::Tensor over = conv(run, x, std::move(mine));
+  EXPECT_EQ(over.data_ptr(), place);
+  EXPECT_TRUE(at::equal(over, expected));
+}
+
 TEST(ConvWeights, ServeThreadsWithPicturesOfDifferentSizes) {
   const at::Tensor weight = random_weight({32, 32, 3, 3}), bias = random_tensor({32}, 2);
-  const Conv2d conv("conv", weight, bias, {.in = 32, .out = 32}, Activation::none, at::kFloat, at::kCPU);
+  auto loader = loader_of({});
+  const Conv2d conv(loader, "conv", weight, bias, {.in = 32, .out = 32});
   std::vector<at::Tensor> inputs, outputs(3);
   for (const int64_t size : {8, 24, 96}) inputs.push_back(random_channels_last({1, 32, size, size}, size));
   {
@@ -193,7 +209,8 @@ TEST(ConvWeights, ServeThreadsWithPicturesOfDifferentSizes) {
 
 TEST(ConvWeights, AreNotSharedWithTheirSource) {
   at::Tensor weight = at::ones({2, 2, 1, 1}), bias = at::ones({2});
-  const Conv2d conv("conv", weight, bias, {.in = 2, .out = 2, .kernel = 1}, Activation::none, at::kFloat, at::kCPU);
+  auto loader = loader_of({});
+  const Conv2d conv(loader, "conv", weight, bias, {.in = 2, .out = 2, .kernel = 1});
   weight.zero_();
   bias.zero_();
   nn::Run run = nn::Run::compute();

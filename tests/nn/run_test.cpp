@@ -75,8 +75,8 @@ TEST(Input, IsCheckedBeforeAnyLayerSeesIt) {
 TEST(Checkpoint, ThrowsOnceAStopIsRequested) {
   std::stop_source source;
   nn::Run run = nn::Run::compute(source.get_token());
-  const Conv2d conv("conv", at::ones({1, 1, 1, 1}), {}, {.in = 1, .out = 1, .kernel = 1}, Activation::none, at::kFloat,
-                    at::kCPU);
+  auto loader = loader_of({});
+  const Conv2d conv(loader, "conv", at::ones({1, 1, 1, 1}), {}, {.in = 1, .out = 1, .kernel = 1});
   EXPECT_NO_THROW(conv(run, at::ones({1, 1, 2, 2})));
   source.request_stop();
   EXPECT_THROW(conv(run, at::ones({1, 1, 2, 2})), Cancelled);

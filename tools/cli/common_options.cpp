@@ -28,7 +28,8 @@ void add_common_options(CLI::App& command, CommonOptions& options, bool network)
     command
         .add_option(
             "--dtype", options.dtype,
-            "Arithmetic of decoders and encoders: auto (bf16 where this CPU multiplies it faster), fp32, bf16, fp16")
+            "Arithmetic of decoders and encoders: auto (bf16 where this CPU multiplies it faster), fp32, bf16, fp16; int8 "
+            "for decoders of pictures that were calibrated")
         ->type_name("NAME")
         ->group(group);
     command.add_option("-t,--threads", options.threads, "Threads to compute with; 0 leaves the choice to LibTorch")
@@ -150,7 +151,7 @@ int64_t parse_bytes(const std::string& option, const std::string& text) {
 
 DType checked_dtype(const CommonOptions& options) {
   const auto dtype = parse_dtype(options.dtype);
-  if (!dtype) throw UsageError("unknown value", {"", "--dtype", "auto, fp32, bf16 or fp16", options.dtype});
+  if (!dtype) throw UsageError("unknown value", {"", "--dtype", "auto, fp32, bf16, fp16 or int8", options.dtype});
   return *dtype;
 }
 

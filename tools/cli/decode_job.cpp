@@ -18,13 +18,6 @@
 namespace lightswitch::cli {
 namespace {
 
-std::optional<LatentKind> checked_kind(const std::string& text) {
-  if (text.empty()) return {};
-  const auto kind = parse_latent_kind(text);
-  if (!kind) throw UsageError("unknown value", {"", "--kind", "raw, diffusion or indices", text});
-  return kind;
-}
-
 void check(const DecodeArguments& arguments) {
   if (arguments.repeat < 1)
     throw UsageError("out of range", {"", "--repeat", "1 or more", std::to_string(arguments.repeat)});

@@ -108,7 +108,7 @@ int png_level(const GenerationArguments& arguments) {
 
 DType denoiser_dtype(const GenerationArguments& arguments) {
   const auto dtype = parse_dtype(arguments.denoiser_dtype);
-  if (!dtype || *dtype == DType::automatic)
+  if (!dtype || *dtype == DType::automatic || *dtype == DType::int8)
     throw UsageError("unknown value", {"", "--denoiser-dtype", "fp32, bf16 or fp16", arguments.denoiser_dtype});
   return *dtype;
 }

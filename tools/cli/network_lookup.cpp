@@ -47,6 +47,19 @@ std::shared_ptr<const Decoder> NetworkLookup::decoder(std::string& spec) {
   return decoder;
 }
 
+std::shared_ptr<const Decoder> NetworkLookup::decoder_in(const std::string& spec, const std::string& dtype,
+                                                         const std::string& calibration) {
+  NetworkSpec parsed = parse_spec(spec);
+  parsed.options["dtype"] = dtype;
+  parsed.options["calibration"] = calibration;
+  return open_decoder(parsed, context(parsed));
+}
+
+std::filesystem::path NetworkLookup::calibration_file(const std::string& spec) {
+  const NetworkSpec parsed = parse_spec(spec);
+  return lightswitch::calibration_file(parsed, context(parsed));
+}
+
 bool NetworkLookup::decodes_clips(std::string& spec) {
   const NetworkSpec parsed = of_decoder(spec);
   return lightswitch::decodes_clips(parsed, context(parsed));
@@ -94,6 +107,13 @@ std::shared_ptr<const Encoder> NetworkLookup::encoder(std::string& spec) {
   auto encoder = open_encoder(parsed, context(parsed));
   session_.detail("encoder: " + spec + " (" + describe(encoder->info()) + ")");
   return encoder;
+}
+
+std::optional<LatentKind> checked_kind(const std::string& text) {
+  if (text.empty()) return {};
+  const auto kind = parse_latent_kind(text);
+  if (!kind) throw UsageError("unknown value", {"", "--kind", "raw, diffusion or indices", text});
+  return kind;
 }
 
 NetworkSpec parse_spec(const std::string& text) {

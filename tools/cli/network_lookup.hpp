@@ -28,6 +28,11 @@ class NetworkLookup {
   /// `spec` empty: the package's default. @throws UsageError when the text of the SPEC is wrong, else as
   /// open_decoder().
   std::shared_ptr<const Decoder> decoder(std::string& spec);
+  /// The same decoder in another dtype, with this calibration.
+  std::shared_ptr<const Decoder> decoder_in(const std::string& spec, const std::string& dtype,
+                                            const std::string& calibration);
+  /// Where the decoder's calibration is looked for.
+  std::filesystem::path calibration_file(const std::string& spec);
   /// For a decoder that overflows: the same SPEC in fp32, and a warning; null where fp32 was in use. `info` becomes
   /// that of the decoder in use.
   OpenWider in_fp32(const std::string& spec, NetworkInfo& info);
@@ -51,6 +56,9 @@ class NetworkLookup {
   DecoderRegistry registry_;
   std::optional<ModelPackage> package_;
 };
+
+/// The value of --kind, nothing where it was not given. @throws UsageError.
+std::optional<LatentKind> checked_kind(const std::string& text);
 
 /// A SPEC whose mistakes are the command line's. @throws UsageError.
 NetworkSpec parse_spec(const std::string& text);

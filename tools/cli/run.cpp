@@ -113,6 +113,7 @@ int run(int argc, const char* const* argv, Terminal terminal, std::stop_token st
   Job job;
   add_image_command(app, common, job);
   add_video_command(app, common, job);
+  add_calibrate_command(app, common, job);
   add_decode_command(app, common, job);
   add_encode_command(app, common, job);
   add_compare_command(app, common, job);

@@ -12,6 +12,7 @@ void add_image_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_video_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_decode_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_encode_command(CLI::App& app, CommonOptions& common, Job& job);
+void add_calibrate_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_compare_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_decoders_command(CLI::App& app, CommonOptions& common, Job& job);
 void add_inspect_command(CLI::App& app, CommonOptions& common, Job& job);

@@ -18,6 +18,7 @@ COMMANDS = {
     "scenes-unet": "train.unet_training:command",
     "scenes-samples": "train.samples:command",
     "scenes-package": "train.package:command",
+    "package-files": "train.package:files_command",
     "motion-sheet": "train.motion_world:sheet_command",
     "motion-latents": "train.motion_latents:command",
     "motion-unet": "train.motion_unet_training:command",

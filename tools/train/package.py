@@ -95,6 +95,7 @@ def check_files(folder: Path, model: dict, named: set[str]) -> None:
     for group in ("schedulers", "decoders", "encoders"):
         named = named | {entry["file"] for entry in model["parts"][group].values()}
     present = set(model["files"])
+    named = named | {name for name in calibrations(model) if name in present}
     if named - present:
         raise SystemExit(f"{folder}: missing {', '.join(sorted(named - present))}")
     if present - named:
@@ -103,6 +104,26 @@ def check_files(folder: Path, model: dict, named: set[str]) -> None:
         leaks = local_paths((folder / name).read_bytes()) if name.endswith(".pt") else []
         if leaks:
             raise SystemExit(f"{folder / name}: names local paths: {', '.join(leaks)}")
+
+
+def calibrations(model: dict) -> set[str]:
+    """Where `lightswitch calibrate` puts what it measures of the package's decoders."""
+    return {str(Path(entry["file"]).with_suffix(".int8.json")) for entry in model["parts"]["decoders"].values()}
+
+
+def files_command(arguments: list[str]) -> None:
+    """Takes calibrations that were made or renewed into a package's list of files and hashes."""
+    parser = argparse.ArgumentParser(prog="train package-files", description=files_command.__doc__)
+    parser.add_argument("package", type=Path)
+    folder = parser.parse_args(arguments).package
+    model = json.loads((folder / "model.json").read_text())
+    listed, present = set(model["files"]), file_list(folder)
+    if unknown := set(present) - listed - calibrations(model):
+        raise SystemExit(f"{folder}: not part of the package: {', '.join(sorted(unknown))}")
+    if changed := [name for name in listed - calibrations(model) if present.get(name) != model["files"][name]]:
+        raise SystemExit(f"{folder}: missing or changed: {', '.join(sorted(changed))}")
+    model["files"] = present
+    write_atomically(folder / "model.json", lambda path: path.write_text(json.dumps(model, indent=2) + "\n"))
 
 
 def with_checkpoints(history: dict, names: list[str]) -> dict:

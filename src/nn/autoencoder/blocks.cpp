@@ -39,8 +39,8 @@ Conv2d join_projections(WeightLoader& loader, const std::vector<Projection>& par
     biases.push_back(part.bias);
   }
   const at::Tensor weight = at::cat(weights), bias = at::cat(biases);
-  return Conv2d(parts.front().name, weight, bias, {.in = weight.size(1), .out = weight.size(0), .kernel = 1},
-                Activation::none, loader.dtype(), loader.device());
+  return Conv2d(loader, parts.front().name, weight, bias,
+                {.in = weight.size(1), .out = weight.size(0), .kernel = 1});
 }
 
 }  // namespace
@@ -70,12 +70,15 @@ ResidualBlock::ResidualBlock(WeightLoader& loader, const std::string& name, int6
       conv1_(loader, name + ".conv1", {.in = in, .out = out}),
       conv2_(loader, name + ".conv2", {.in = out, .out = out}),
       widens_(in != out) {
+  norm1_.feeds(conv1_);
+  norm2_.feeds(conv2_);
   if (widens_) shortcut_ = Conv2d(loader, name + ".conv_shortcut", {.in = in, .out = out, .kernel = 1});
 }
 
-at::Tensor ResidualBlock::operator()(Run& run, const at::Tensor& x) const {
+at::Tensor ResidualBlock::operator()(Run& run, at::Tensor x) const {
   const at::Tensor hidden = norm2_(run, conv1_(run, norm1_(run, x)));
-  return conv2_(run, hidden, widens_ ? shortcut_(run, x) : x);
+  if (widens_) x = shortcut_(run, x);
+  return conv2_(run, hidden, std::move(x));
 }
 
 AttentionBlock::AttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels, const Plan& plan,

@@ -27,7 +27,7 @@ class ResidualBlock {
   static constexpr const char* kFirstConvolution = "conv1.weight";
 
   ResidualBlock(WeightLoader& loader, const std::string& name, int64_t in, int64_t out, const Plan& plan);
-  at::Tensor operator()(Run& run, const at::Tensor& x) const;
+  at::Tensor operator()(Run& run, at::Tensor x) const;
 
  private:
   GroupNorm norm1_, norm2_;

@@ -36,8 +36,7 @@ void EncoderHalf::load_output(WeightLoader& loader, Output output) {
     weight = at::matmul(mix, weight.reshape({inner, -1})).view({outer, width, 3, 3});
   }
   channels_ = output == Output::moments ? bias.size(0) / 2 : bias.size(0);
-  conv_out_ = Conv2d(loader.full_name("conv_out"), weight, bias, {.in = width, .out = bias.size(0)}, Activation::none,
-                     loader.dtype(), loader.device());
+  conv_out_ = Conv2d(loader, loader.full_name("conv_out"), weight, bias, {.in = width, .out = bias.size(0)});
 }
 
 at::Tensor EncoderHalf::operator()(Run& run, const at::Tensor& pictures) const {

@@ -25,7 +25,7 @@ class BlockRun {
 
   at::Tensor operator()(Run& run, at::Tensor x) const {
     for (size_t i = 0; i < blocks_.size(); ++i) {
-      x = blocks_[i](run, x);
+      x = blocks_[i](run, std::move(x));
       if (!attentions_.empty()) x = attentions_[i](run, x);
     }
     return x;
@@ -68,7 +68,7 @@ class Middle {
   at::Tensor operator()(Run& run, const at::Tensor& x) const {
     at::Tensor y = blocks_[0](run, x);
     for (const AttentionBlock& attention : attention_) y = attention(run, y);
-    return blocks_[1](run, y);
+    return blocks_[1](run, std::move(y));
   }
 
   /// As BlockRun::walk().

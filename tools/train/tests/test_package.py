@@ -10,7 +10,7 @@ from unittest import mock
 import torch
 
 from train.package import SAMPLERS, check_parts, describe, file_list, save_half, scores_table
-from train.package import training_table, with_checkpoints
+from train.package import files_command, training_table, with_checkpoints
 from train.runs import CONFIGS, NOTHING, SHIPPED, read_config
 from train.torchscript import ScheduleConfig, scripted
 from train.unet import UNet
@@ -65,6 +65,22 @@ class Package(unittest.TestCase):
         self.model["files"] = file_list(self.folder)
         with self.assertRaisesRegex(SystemExit, "denoiser.pt: names local paths"):
             check_parts(self.folder, self.model)
+
+    def test_calibrations_are_part_of_the_package(self) -> None:
+        self.fill()
+        (self.folder / "model.json").write_text(json.dumps(self.model))
+        (self.folder / "vit.int8.json").write_text("{}")
+        files_command([str(self.folder)])
+        model = json.loads((self.folder / "model.json").read_text())
+        self.assertEqual(model["files"]["vit.int8.json"]["bytes"], 2)
+        check_parts(self.folder, model)
+        (self.folder / "other.int8.json").write_text("{}")
+        with self.assertRaisesRegex(SystemExit, "not part of the package: other.int8.json"):
+            files_command([str(self.folder)])
+        (self.folder / "other.int8.json").unlink()
+        (self.folder / "vit.safetensors").write_text("changed")
+        with self.assertRaisesRegex(SystemExit, "changed: vit.safetensors"):
+            files_command([str(self.folder)])
 
     def test_half_on_disk_single_in_use(self) -> None:
         torch.manual_seed(0)
