@@ -17,7 +17,7 @@ using testing::contains;
 using testing::run_command;
 
 const std::vector<std::string> kCommands{"image",   "decode", "encode", "compare", "decoders",
-                                         "inspect", "batch",  "verify", "metrics"};
+                                         "inspect", "batch",  "verify", "metrics", "calibrate"};
 
 TEST(Usage, HelpGoesToStandardOutputAndSucceeds) {
   const CommandRun run = run_command({"--help"});
@@ -113,7 +113,7 @@ TEST(Usage, ValuesOutOfRangeSayWhatIsExpectedAndFound) {
   for (const char* size : {"much", "-2G", "0", "2T", "1GG", "nan"})
     EXPECT_TRUE(contains(image({"--max-memory", size}), "--max-memory: not a size")) << size;
   EXPECT_TRUE(contains(image({"--strength", "0.5"}), "--init-img"));
-  EXPECT_TRUE(contains(image({"--dtype", "fp8"}), "expected auto, fp32, bf16 or fp16, found fp8"));
+  EXPECT_TRUE(contains(image({"--dtype", "fp8"}), "expected auto, fp32, bf16, fp16 or int8, found fp8"));
   EXPECT_TRUE(contains(image({"--color", "pink"}), "found pink"));
   EXPECT_TRUE(contains(image({"-t", "-1"}), "--threads"));
   EXPECT_TRUE(contains(image({"-d", "toaster"}), "unknown device"));
