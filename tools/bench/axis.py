@@ -28,7 +28,7 @@ class Axis:
         return self.start + place * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        if self.logarithmic:
+        if self.logarithmic and self.high / self.low > 5:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = ROUND[:3] if self.high / self.low < 300 else ROUND[:1]
             every = [step * 10.0**power for power in powers for step in steps]

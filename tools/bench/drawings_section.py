@@ -14,8 +14,8 @@ from bench.settings import Settings, say
 from bench.shipped import pictures_by_pytorch
 from bench.spaces import SCENES_SPACE, first_of, idle_decoding, stored
 
-PICTURES = {256: 32, 512: 8, 1024: 2}  # as many pieces of 256x256 at every size
-WITHOUT_HASTE = 8  # times as many
+PICTURES = {256: 16, 512: 4, 1024: 1}  # as many pieces of 256x256 at every size
+WITHOUT_HASTE = 16  # times as many
 WHO = "models/scenes, vae → {}"
 LIGHT = ("vit", "tae")
 
@@ -87,7 +87,7 @@ def section(settings: Settings, claims: Claims) -> Section:
     at: dict[int, AtSize] = {}
     left_out, last = [], 0.0
     for size, count in PICTURES.items():
-        if not settings.budget.allows(3 * last):
+        if not settings.budget.allows(1.5 * last):
             left_out.append(f"{size}x{size}: left out, the time was up.")
             continue
         say(f"models/scenes at {size}x{size}")

@@ -41,7 +41,7 @@ def measure(settings: Settings, names: list[str], size: int, frames: int) -> dic
     folder = settings.folder(f"full-{size}-{frames}")
     cases = {name: Case(name, (size, size), frames, folder) for name in names}
     matrix = folder / "matrix.safetensors"
-    save_file({"latent_rgb.weight": torch.eye(3, 4), "latent_rgb.bias": torch.zeros(3)}, matrix)
+    save_file({"latent_rgb.weight": torch.eye(3, 4)[..., None, None].contiguous(), "latent_rgb.bias": torch.zeros(3)}, matrix)
     idle = Decoding(settings.program, cases[names[0]].latent_file, str(matrix), folder / "idle", ["--kind", "raw", "--scaling-factor", "1"])
     found = costs.costs_of(settings, {name: Ours(case, settings.dtype, settings.program, folder) for name, case in cases.items()}, idle)
     for case in cases.values():

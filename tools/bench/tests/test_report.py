@@ -182,6 +182,7 @@ class Charts(unittest.TestCase):
         axis = logarithmic([1, 100], 0, 100)
         self.assertEqual(axis.ticks(), [1, 2, 5, 10, 20, 50, 100])
         self.assertAlmostEqual(axis.at(10), 50)
+        self.assertEqual(logarithmic([150, 180], 0, 100).ticks(), [150, 200])
 
 
 class Markdown(unittest.TestCase):
