@@ -287,7 +287,7 @@ class Package(unittest.TestCase):
         model = json.loads((folder / "model.json").read_text())
         self.assertEqual(model, self.model | {"files": file_list(folder)})
         check_parts(folder, model)
-        self.assertLess(sum(entry["bytes"] for entry in model["files"].values()), 14_000_000)
+        self.assertLess(sum(entry["bytes"] for entry in model["files"].values()), 14 * 2**20)
 
 
 if __name__ == "__main__":
