@@ -24,8 +24,7 @@ nn::Conv2d conv_with_pixel_map(nn::WeightLoader& loader, const std::string& name
                                const at::Tensor& map) {
   const at::Tensor weight = loader.take(name + ".weight", {out, in, 3, 3}).clone();
   weight.select(3, 1).select(2, 1).add_(map);
-  return nn::Conv2d(loader, loader.full_name(name), weight, loader.take(name + ".bias", {out}),
-                    {.in = in, .out = out});
+  return nn::Conv2d(loader, loader.full_name(name), weight, loader.take(name + ".bias", {out}), {.in = in, .out = out});
 }
 
 /// Every channel `repeats` times in a row.

@@ -17,8 +17,8 @@ struct ActivationRange {
   double low = 0, high = 0;  ///< low <= 0 <= high, finite
 };
 
-/// What an int8 network rounds by: the range of every layer that is computed in eight bits, under the name of its weight
-/// in the file without ".weight". Belongs to one set of weights.
+/// What an int8 network rounds by: the range of every layer that is computed in eight bits, under the name of its
+/// weight in the file without ".weight". Belongs to one set of weights.
 struct Calibration {
   std::map<std::string, ActivationRange> ranges;
   std::string origin;  ///< file it was read from, for messages
@@ -32,8 +32,8 @@ class Calibrating {
  public:
   virtual ~Calibrating() = default;
 
-  /// One Decoder::forward(), whose layers are watched. @throws UnsupportedError when the decoder itself is int8, else as
-  /// forward().
+  /// One Decoder::forward(), whose layers are watched. @throws UnsupportedError when the decoder itself is int8, else
+  /// as forward().
   virtual Calibration watch(const at::Tensor& latents, std::stop_token stop = {}) const = 0;
 };
 

@@ -40,7 +40,8 @@ std::shared_ptr<const Decoder> open_decoder(const NetworkSpec& spec, const Netwo
 std::shared_ptr<const Encoder> open_encoder(const NetworkSpec& spec, const NetworkContext& context);
 
 /// Where the calibration of a family's decoder is looked for when it is opened in int8: what the SPEC says, else beside
-/// the weights. Whether it is there is not looked at. @throws as open_decoder(), UnsupportedError for a plug-in or pair.
+/// the weights. Whether it is there is not looked at. @throws as open_decoder(), UnsupportedError for a plug-in or
+/// pair.
 std::filesystem::path calibration_file(const NetworkSpec& spec, const NetworkContext& context);
 
 /// Whether the decoder that a SPEC names is one of clips. Reads names and shapes alone; only a plug-in has to be opened

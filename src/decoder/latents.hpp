@@ -17,7 +17,8 @@ std::string count_of_bad(const at::Tensor& tensor);
 /// @throws NumericError with the count of NaN and infinities. @param what goes into the message.
 void require_finite(const at::Tensor& tensor, const char* what);
 
-/// @throws TensorError, NumericError unless these are latents [N, C, h, w], or indices [N, h, w], that the decoder takes.
+/// @throws TensorError, NumericError unless these are latents [N, C, h, w], or indices [N, h, w], that the decoder
+/// takes.
 void require_latents(const at::Tensor& latents, LatentKind kind, const LatentSpec& spec);
 
 /// Latents of one kind as fp32 of the kind that the decoder eats; indices as they are.

@@ -103,9 +103,7 @@ at::Tensor Conv2d::compute(Run& run, const at::Tensor& x, at::Tensor residual) c
 
 at::Tensor Conv2d::compute_packed(Run& run, const at::Tensor& x, at::Tensor residual) const {
   Magnitudes& known = run.magnitudes();
-  const auto bound = [&] {
-    return packed_->bound(known.bound(x)) + (residual.defined() ? known.bound(residual) : 0);
-  };
+  const auto bound = [&] { return packed_->bound(known.bound(x)) + (residual.defined() ? known.bound(residual) : 0); };
   double largest = bound();
   if (act_ == Activation::relu && !(largest < Magnitudes::kSafe)) {
     known.measure(x);

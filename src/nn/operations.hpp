@@ -8,8 +8,8 @@
 
 #include "nn/layers.hpp"
 
-/// Operations that LibTorch has for its compiler, without a C++ header: looked up by name, and called with loosely typed
-/// arguments, because the exact C++ signature differs between versions of LibTorch.
+/// Operations that LibTorch has for its compiler, without a C++ header: looked up by name, and called with loosely
+/// typed arguments, because the exact C++ signature differs between versions of LibTorch.
 namespace lightswitch::nn {
 
 using Operation = std::optional<c10::OperatorHandle>;

@@ -104,10 +104,11 @@ at::Tensor PackedConv::operator()(Run& run, const at::Tensor& input, at::Tensor 
       residual = residual.contiguous(at::MemoryFormat::ChannelsLast);
     const bool over = is_sole_owner(residual);
     const IValue unary = fused ? IValue("relu") : IValue();
-    at::Tensor y = over ? call(*operations.conv_add_over, {std::move(residual), x, weight, bias, padding, stride, pair(1),
-                                                           1, "add", IValue(1.0), unary, no_scalars(), IValue()})
-                        : call(*operations.conv_add, {x, residual, weight, bias, padding, stride, pair(1), 1, "add",
-                                                      IValue(1.0), unary, no_scalars(), IValue()});
+    at::Tensor y =
+        over ? call(*operations.conv_add_over, {std::move(residual), x, weight, bias, padding, stride, pair(1), 1,
+                                                "add", IValue(1.0), unary, no_scalars(), IValue()})
+             : call(*operations.conv_add, {x, residual, weight, bias, padding, stride, pair(1), 1, "add", IValue(1.0),
+                                           unary, no_scalars(), IValue()});
     return fused ? y : activate(run, std::move(y), act);
   }
   at::Tensor y =

@@ -38,7 +38,8 @@ at::Tensor side_by_side(const at::Tensor& weight) {
 at::Tensor interleave(const at::Tensor& phases) {
   const int64_t pictures = phases.size(0), channels = phases.size(1) / 4;
   const int64_t height = phases.size(2) - 1, width = phases.size(3) - 1;
-  at::Tensor y = at::empty({pictures, channels, 2 * height, 2 * width}, phases.options(), at::MemoryFormat::ChannelsLast);
+  at::Tensor y =
+      at::empty({pictures, channels, 2 * height, 2 * width}, phases.options(), at::MemoryFormat::ChannelsLast);
   const auto* from = static_cast<const char*>(phases.const_data_ptr());
   auto* to = static_cast<char*>(y.mutable_data_ptr());
   const int64_t pixel = channels * phases.element_size();

@@ -147,7 +147,8 @@ void WeightLoader::check_calibration() const {
   list(report, "missing", missing);
   list(report, "unexpected", unexpected);
   if (!report.empty())
-    throw WeightsError("the calibration does not fit the network: " + report, {request_.calibration->origin, "", "", ""});
+    throw WeightsError("the calibration does not fit the network: " + report,
+                       {request_.calibration->origin, "", "", ""});
 }
 
 void WeightLoader::finish() const {

@@ -73,7 +73,8 @@ TEST_F(CalibrateCommand, IsForDecodersOfPictures) {
   const CommandRun encoder = run_command({"encode", at("a.png"), "--dtype", "int8", "-o", at("e.safetensors")});
   EXPECT_EQ(encoder.code, 1);
   EXPECT_TRUE(contains(encoder.err, "int8 is for decoders of pictures"));
-  const CommandRun plugin = run_command({"decode", at("z.safetensors"), "--decoder", "some.so,dtype=int8", "-o", at("b.png")});
+  const CommandRun plugin =
+      run_command({"decode", at("z.safetensors"), "--decoder", "some.so,dtype=int8", "-o", at("b.png")});
   EXPECT_EQ(plugin.code, 1);
   EXPECT_TRUE(contains(plugin.err, "int8 is for decoders of pictures"));
 }

@@ -37,7 +37,9 @@ class Int8Decoder : public ::testing::TestWithParam<const char*> {
     write_calibration(calibration, file);
     return open(",dtype=int8,calibration=" + file.string());
   }
-  at::Tensor picture(const Decoder& decoder) const { return decode(decoder, latents_, {.kind = LatentKind::diffusion}); }
+  at::Tensor picture(const Decoder& decoder) const {
+    return decode(decoder, latents_, {.kind = LatentKind::diffusion});
+  }
 
   const DecoderRegistry registry_{builtin_decoder_families()};
   const ModelPackage package_ = ModelPackage::open(LIGHTSWITCH_SOURCE_DIR "/models/scenes");

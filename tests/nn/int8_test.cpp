@@ -82,10 +82,8 @@ TEST_P(Int8, SumsOfBytesAreExact) {
   const at::Tensor scales = weight.abs().amax({1, 2, 3}, true) / 127;
   const at::Tensor rounded_weight = ((weight / scales).round() * scales).to(at::kDouble);
   for (const int64_t side : {8, 13, 8}) {  // weights are put in order anew for another size
-    const at::Tensor bytes =
-        round_to_bytes("layer", random_channels_last({2, in, side, side + 1}, 3), rounding);
-    at::Tensor expected =
-        at::conv2d(real(bytes, rounding), rounded_weight, bias.to(at::kDouble), stride, 1);
+    const at::Tensor bytes = round_to_bytes("layer", random_channels_last({2, in, side, side + 1}, 3), rounding);
+    at::Tensor expected = at::conv2d(real(bytes, rounding), rounded_weight, bias.to(at::kDouble), stride, 1);
     at::Tensor residual;
     if (with_residual) {
       residual = random_channels_last(expected.sizes(), 4);

@@ -12,14 +12,14 @@ void add_calibrate_command(CLI::App& app, CommonOptions& common, Job& job) {
   auto* command = app.add_subcommand("calibrate", "Measure what a decoder needs to be computed in int8");
   const auto to = std::make_shared<CalibrateArguments>();
   command
-      ->add_option("latents", to->latents,
-                   "Latent files of pictures like those to be decoded, as --save-latents and `encode` write them; a few "
-                   "dozen pictures are enough")
+      ->add_option(
+          "latents", to->latents,
+          "Latent files of pictures like those to be decoded, as --save-latents and `encode` write them; a few "
+          "dozen pictures are enough")
       ->type_name("LATENTS")
       ->required();
   add_model_option(*command, to->model, "decoders", "Decoder");
-  command
-      ->add_option("--decoder,--vae", to->decoder, "The decoder, as `decode` takes it (default: the model's own)")
+  command->add_option("--decoder,--vae", to->decoder, "The decoder, as `decode` takes it (default: the model's own)")
       ->type_name("SPEC")
       ->group("Decoder");
   command

@@ -1,10 +1,10 @@
 #include "cli/calibrate_job.hpp"
 
 #include <ATen/ATen.h>
+#include <lightswitch/version.h>
 #include <lightswitch/calibration.hpp>
 #include <lightswitch/decode.hpp>
 #include <lightswitch/metrics.hpp>
-#include <lightswitch/version.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -30,15 +30,18 @@ class CalibrateJob {
 
   void run() {
     const auto exact = networks_.decoder(spec_);
-    const std::string file =
-        arguments_.output.empty() ? networks_.calibration_file(spec_).string() : arguments_.output;
+    const std::string file = arguments_.output.empty() ? networks_.calibration_file(spec_).string() : arguments_.output;
     read(exact->spec());
     const Calibration calibration = measured(*exact);
     write_calibration(calibration, file);
     const size_t layers = calibration.ranges.size();
     session_.note(file + ": " + std::to_string(layers) + " layers, seen on " + std::to_string(count_) + " pictures");
-    nlohmann::ordered_json report{{"version", LIGHTSWITCH_VERSION}, {"command", "calibrate"}, {"decoder", spec_},
-                                  {"layers", layers},               {"pictures", count_},     {"outputs", {file}}};
+    nlohmann::ordered_json report{{"version", LIGHTSWITCH_VERSION},
+                                  {"command", "calibrate"},
+                                  {"decoder", spec_},
+                                  {"layers", layers},
+                                  {"pictures", count_},
+                                  {"outputs", {file}}};
     try {
       const Loss loss = compared(*exact, *networks_.decoder_in(spec_, "int8", file));
       char text[96];

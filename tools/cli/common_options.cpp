@@ -26,10 +26,10 @@ void add_common_options(CLI::App& command, CommonOptions& options, bool network)
   if (network) {
     command.add_option("-d,--device", options.device, "Where networks run: cpu")->type_name("NAME")->group(group);
     command
-        .add_option(
-            "--dtype", options.dtype,
-            "Arithmetic of decoders and encoders: auto (bf16 where this CPU multiplies it faster), fp32, bf16, fp16; int8 "
-            "for decoders of pictures that were calibrated")
+        .add_option("--dtype", options.dtype,
+                    "Arithmetic of decoders and encoders: auto (bf16 where this CPU multiplies it faster), fp32, bf16, "
+                    "fp16; int8 "
+                    "for decoders of pictures that were calibrated")
         ->type_name("NAME")
         ->group(group);
     command.add_option("-t,--threads", options.threads, "Threads to compute with; 0 leaves the choice to LibTorch")

@@ -39,8 +39,7 @@ Conv2d join_projections(WeightLoader& loader, const std::vector<Projection>& par
     biases.push_back(part.bias);
   }
   const at::Tensor weight = at::cat(weights), bias = at::cat(biases);
-  return Conv2d(loader, parts.front().name, weight, bias,
-                {.in = weight.size(1), .out = weight.size(0), .kernel = 1});
+  return Conv2d(loader, parts.front().name, weight, bias, {.in = weight.size(1), .out = weight.size(0), .kernel = 1});
 }
 
 }  // namespace

@@ -80,8 +80,7 @@ class DecoderHalf {
     channels_ = loader.axis_of_absolute(name + ".weight", 1, inner);
     const at::Tensor weight = loader.take_absolute(name + ".weight", {inner, channels_, 1, 1});
     const at::Tensor bias = loader.take_absolute(name + ".bias", {inner});
-    post_quant_.emplace_back(loader, name, weight, bias,
-                             ConvShape{.in = channels_, .out = inner, .kernel = 1});
+    post_quant_.emplace_back(loader, name, weight, bias, ConvShape{.in = channels_, .out = inner, .kernel = 1});
   }
 
   Plan plan_;

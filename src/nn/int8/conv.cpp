@@ -64,10 +64,9 @@ at::Tensor Int8Conv::weight_for(at::IntArrayRef input_size) const {
 }
 
 at::Tensor Int8Conv::plain(const at::Tensor& x, Activation act, const Rounding& output, at::ScalarType type) const {
-  return call(*Operations::get().conv,
-              {x, input_.scale, input_.zero, weight_for(x.sizes()), scales_, zeros_, optional_tensor(bias_),
-               pair(stride_), pair(padding_), pair(1), 1, output.scale, output.zero, type_argument(type),
-               fused_name(act), no_scalars(), IValue("")});
+  return call(*Operations::get().conv, {x, input_.scale, input_.zero, weight_for(x.sizes()), scales_, zeros_,
+                                        optional_tensor(bias_), pair(stride_), pair(padding_), pair(1), 1, output.scale,
+                                        output.zero, type_argument(type), fused_name(act), no_scalars(), IValue("")});
 }
 
 at::Tensor Int8Conv::to_bytes(const at::Tensor& x, Activation act, const Rounding& output) const {
@@ -83,10 +82,28 @@ at::Tensor Int8Conv::operator()(Run& run, const at::Tensor& x, at::Tensor residu
   if (!is_sole_owner(residual) || !residual.is_contiguous(at::MemoryFormat::ChannelsLast))
     residual = residual.clone(at::MemoryFormat::ChannelsLast);
   const bool fused = act == Activation::relu;
-  call(*Operations::get().conv_sum,
-       {x, input_.scale, input_.zero, weight_for(x.sizes()), scales_, zeros_, residual, optional_tensor(bias_),
-        pair(stride_), pair(padding_), pair(1), 1, 1.0, int64_t{0}, type_argument(dtype_), 1.0, int64_t{0}, "sum",
-        IValue(1.0), fused ? IValue("relu") : IValue("none"), no_scalars(), IValue("")});
+  call(*Operations::get().conv_sum, {x,
+                                     input_.scale,
+                                     input_.zero,
+                                     weight_for(x.sizes()),
+                                     scales_,
+                                     zeros_,
+                                     residual,
+                                     optional_tensor(bias_),
+                                     pair(stride_),
+                                     pair(padding_),
+                                     pair(1),
+                                     1,
+                                     1.0,
+                                     int64_t{0},
+                                     type_argument(dtype_),
+                                     1.0,
+                                     int64_t{0},
+                                     "sum",
+                                     IValue(1.0),
+                                     fused ? IValue("relu") : IValue("none"),
+                                     no_scalars(),
+                                     IValue("")});
   return fused ? residual : activate(run, std::move(residual), act);
 }
 

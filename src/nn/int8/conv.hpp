@@ -20,7 +20,8 @@ bool multiplies_int8();
 /// sums are exact. Through oneDNN, as PackedConv. Safe to call from several threads.
 class Int8Conv {
  public:
-  /// @param weight fp32 [out, in, k, k]. @param bias fp32, may be undefined. @param dtype of results that are not bytes.
+  /// @param weight fp32 [out, in, k, k]. @param bias fp32, may be undefined. @param dtype of results that are not
+  /// bytes.
   Int8Conv(const at::Tensor& weight, const at::Tensor& bias, int64_t stride, int64_t padding, const Rounding& input,
            at::ScalarType dtype);
 
