@@ -31,4 +31,8 @@ int run_program(int argc, char** argv, const std::function<void()>& register_ben
   return 0;
 }
 
+void register_self_timed(const std::string& name, const std::function<void(benchmark::State&)>& run) {
+  benchmark::RegisterBenchmark(name.c_str(), run)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
+}
+
 }  // namespace lightswitch::bench

@@ -93,14 +93,9 @@ void register_all() {
     for (const int64_t pixels : {256, 512})
       for (const int64_t percent : {0, 10, 20, 30, 50, 70, 90})
         for (const DType dtype : timed_dtypes())
-          benchmark::RegisterBenchmark(
-              ("routed/" + std::string(clustered ? "clustered/" : "scattered/") + std::to_string(pixels) + "/" +
-               std::to_string(percent) + "/" + to_string(dtype))
-                  .c_str(),
-              [=](benchmark::State& state) { compare(state, clustered, pixels, percent, dtype); })
-              ->Iterations(1)
-              ->UseManualTime()
-              ->Unit(benchmark::kMillisecond);
+          register_self_timed("routed/" + std::string(clustered ? "clustered/" : "scattered/") +
+                                  std::to_string(pixels) + "/" + std::to_string(percent) + "/" + to_string(dtype),
+                              [=](benchmark::State& state) { compare(state, clustered, pixels, percent, dtype); });
 }
 
 }  // namespace

@@ -94,12 +94,8 @@ void register_all() {
   for (const Subject& subject : subjects())
     for (const int64_t tile : {64, 32})
       for (const DType dtype : timed_dtypes())
-        benchmark::RegisterBenchmark(
-            ("tiles/" + subject.name + "/" + std::to_string(tile) + "/" + to_string(dtype)).c_str(),
-            [&subject, tile, dtype](benchmark::State& state) { compare(state, subject, tile, dtype); })
-            ->Iterations(1)
-            ->UseManualTime()
-            ->Unit(benchmark::kMillisecond);
+        register_self_timed("tiles/" + subject.name + "/" + std::to_string(tile) + "/" + to_string(dtype),
+                            [&subject, tile, dtype](benchmark::State& state) { compare(state, subject, tile, dtype); });
 }
 
 }  // namespace

@@ -92,14 +92,11 @@ void register_all() {
     for (const int64_t frames : {8, 14, 25})
       for (const DType dtype : timed_dtypes())
         for (const ClipSubject& subject : clip_subjects())
-          benchmark::RegisterBenchmark(
-              ("video/" + subject.name + "/" + std::to_string(size.width) + "x" + std::to_string(size.height) + "/" +
-               std::to_string(frames) + "/" + to_string(dtype))
-                  .c_str(),
-              [&subject, size, frames, dtype](benchmark::State& state) { decode(state, subject, size, frames, dtype); })
-              ->Iterations(1)
-              ->UseManualTime()
-              ->Unit(benchmark::kMillisecond);
+          register_self_timed("video/" + subject.name + "/" + std::to_string(size.width) + "x" +
+                                  std::to_string(size.height) + "/" + std::to_string(frames) + "/" + to_string(dtype),
+                              [&subject, size, frames, dtype](benchmark::State& state) {
+                                decode(state, subject, size, frames, dtype);
+                              });
 }
 
 }  // namespace

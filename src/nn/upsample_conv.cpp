@@ -24,14 +24,12 @@ at::Tensor phase_weights(const at::Tensor& weight) {
 /// The same as one 2x2 convolution (padding 1) with the four phases side by side, [4 * out, in, 2, 2]: there is no
 /// transposed convolution of bytes. Phase 2a + b at (y + a, x + b) is the output pixel (2y + a, 2x + b).
 at::Tensor side_by_side(const at::Tensor& weight) {
-  const auto of_phase = [](const at::Tensor& w, int64_t axis, int64_t phase) {
-    const auto tap = [&](int64_t i) { return w.select(axis, i); };
-    return phase == 0 ? at::stack({tap(0), tap(1) + tap(2)}, axis) : at::stack({tap(0) + tap(1), tap(2)}, axis);
-  };
+  const at::Tensor merged = phase_weights(weight);
+  const auto taps = [](int64_t phase) { return at::tensor({3 - phase, 1 - phase}); };
   std::vector<at::Tensor> phases;
   for (const int64_t a : {0, 1})
-    for (const int64_t b : {0, 1}) phases.push_back(of_phase(of_phase(weight, 2, a), 3, b));
-  return at::cat(phases);
+    for (const int64_t b : {0, 1}) phases.push_back(merged.index_select(2, taps(a)).index_select(3, taps(b)));
+  return at::cat(phases, 1).transpose(0, 1);
 }
 
 /// [N, 4C, H + 1, W + 1] as side_by_side() makes it to [N, C, 2H, 2W], channels_last.

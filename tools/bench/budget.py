@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import resource
 import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def processor_seconds() -> float:
@@ -29,6 +33,17 @@ class Budget:
 
     def allows(self, seconds: float) -> bool:
         return seconds <= self.left()
+
+    def turns(self, things: Iterable[T], name: Callable[[T], str], left_out: list[str]) -> Iterator[T]:
+        """Those for which there is time, should each take half as much again as the one before. The others are named in `left_out`."""
+        last = 0.0
+        for thing in things:
+            if not self.allows(1.5 * last):
+                left_out.append(f"{name(thing)}: left out, the time was up.")
+                continue
+            began = self.now()
+            yield thing
+            last = self.now() - began
 
     def timeout(self) -> float | None:
         """Seconds on the wall that one more call may take; None where that is not bounded."""

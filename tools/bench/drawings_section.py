@@ -85,15 +85,10 @@ def claim(claims: Claims, at: dict[int, AtSize]) -> None:
 
 def section(settings: Settings, claims: Claims) -> Section:
     at: dict[int, AtSize] = {}
-    left_out, last = [], 0.0
-    for size, count in PICTURES.items():
-        if not settings.budget.allows(1.5 * last):
-            left_out.append(f"{size}x{size}: left out, the time was up.")
-            continue
+    left_out: list[str] = []
+    for size in settings.budget.turns(PICTURES, lambda size: f"{size}x{size}", left_out):
         say(f"models/scenes at {size}x{size}")
-        began = settings.budget.now()
-        at[size] = measure(settings, size, count * (1 if settings.quick else WITHOUT_HASTE))
-        last = settings.budget.now() - began
+        at[size] = measure(settings, size, PICTURES[size] * (1 if settings.quick else WITHOUT_HASTE))
     claim(claims, at)
     many = ", ".join(f"{PICTURES[size] * (1 if settings.quick else WITHOUT_HASTE)} of {size}x{size}" for size in at)
     about = [

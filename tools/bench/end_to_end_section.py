@@ -59,15 +59,10 @@ def measure(settings: Settings, steps: int, rounds: int) -> Whole:
 
 def section(settings: Settings, claims: Claims) -> Section:
     found: dict[int, Whole] = {}
-    left_out, last = [], 0.0
-    for steps in QUICK_STEPS if settings.quick else STEPS:
-        if not settings.budget.allows(1.5 * last):
-            left_out.append(f"{steps} steps: left out, the time was up.")
-            continue
+    left_out: list[str] = []
+    for steps in settings.budget.turns(QUICK_STEPS if settings.quick else STEPS, lambda steps: f"{steps} steps", left_out):
         say(f"end to end, {steps} steps")
-        began = settings.budget.now()
         found[steps] = measure(settings, steps, min(settings.rounds, 3))
-        last = settings.budget.now() - began
     rows = [
         [
             str(steps),

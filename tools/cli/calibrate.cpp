@@ -22,15 +22,7 @@ void add_calibrate_command(CLI::App& app, CommonOptions& common, Job& job) {
   command->add_option("--decoder,--vae", to->decoder, "The decoder, as `decode` takes it (default: the model's own)")
       ->type_name("SPEC")
       ->group("Decoder");
-  command
-      ->add_option("--kind", to->kind, "For files that do not say it: what the latents are, raw, diffusion or indices")
-      ->type_name("KIND")
-      ->group("Decoder");
-  command
-      ->add_option("--scaling-factor", to->scaling_factor,
-                   "For files that do not say it: what diffusion latents were multiplied by")
-      ->type_name("X")
-      ->group("Decoder");
+  add_latent_file_options(*command, to->kind, to->scaling_factor);
   command
       ->add_option("-o,--output", to->output,
                    "Calibration file (default: NAME.int8.json beside the weights, where dtype=int8 looks for it)")
@@ -39,7 +31,7 @@ void add_calibrate_command(CLI::App& app, CommonOptions& common, Job& job) {
   add_common_options(*command, common, true);
   command->footer(
       "Examples:\n"
-      "  lightswitch encode photos/*.png --encoder taesd_encoder.pth -o photos.safetensors\n"
+      "  lightswitch encode photos --encoder taesd_encoder.pth -o photos.safetensors\n"
       "  lightswitch calibrate photos.safetensors --decoder taesd_decoder.pth\n"
       "  lightswitch decode z.safetensors --decoder taesd_decoder.pth,dtype=int8 -o z.png");
   command->callback([to, &job] { job = [to](Session& session) { calibrate_decoder(*to, session); }; });

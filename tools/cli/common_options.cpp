@@ -86,6 +86,17 @@ void add_model_option(CLI::App& command, std::string& model, const std::string& 
       ->group(group);
 }
 
+void add_latent_file_options(CLI::App& command, std::string& kind, std::optional<double>& scaling_factor) {
+  command.add_option("--kind", kind, "For files that do not say it: what the latents are, raw, diffusion or indices")
+      ->type_name("KIND")
+      ->group("Decoder");
+  command
+      .add_option("--scaling-factor", scaling_factor,
+                  "For files that do not say it: what diffusion latents were multiplied by")
+      ->type_name("X")
+      ->group("Decoder");
+}
+
 void add_strict_dtype_option(CLI::App& command, bool& strict) {
   command
       .add_flag("--strict-dtype", strict,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace CLI {
@@ -51,6 +52,9 @@ void add_common_options(CLI::App& command, CommonOptions& options, bool network)
 
 /// -m, for subcommands that look networks up. @param names what the package is asked for: "decoders", "encoders".
 void add_model_option(CLI::App& command, std::string& model, const std::string& names, const std::string& group);
+
+/// --kind and --scaling-factor, for subcommands that read latent files which may not say it themselves.
+void add_latent_file_options(CLI::App& command, std::string& kind, std::optional<double>& scaling_factor);
 
 /// --strict-dtype, for subcommands that decode.
 void add_strict_dtype_option(CLI::App& command, bool& strict);

@@ -25,15 +25,7 @@ void add_decode_command(CLI::App& app, CommonOptions& common, Job& job) {
   command->add_option("--repeat", to->repeat, "Decode this many times and report the fastest (default: 1)")
       ->type_name("N")
       ->group("Decoder");
-  command
-      ->add_option("--kind", to->kind, "For files that do not say it: what the latents are, raw, diffusion or indices")
-      ->type_name("KIND")
-      ->group("Decoder");
-  command
-      ->add_option("--scaling-factor", to->scaling_factor,
-                   "For files that do not say it: what diffusion latents were multiplied by")
-      ->type_name("X")
-      ->group("Decoder");
+  add_latent_file_options(*command, to->kind, to->scaling_factor);
   add_tiling_options(*command, to->tiling);
   command
       ->add_option("--decode-chunk", to->chunk,

@@ -2,12 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <lightswitch/error.hpp>
 
 #include <atomic>
 #include <cmath>
 
 #include "nn/int8/round_kernel.hpp"
+#include "nn/run.hpp"
 
 namespace lightswitch::nn {
 namespace {
@@ -38,7 +38,7 @@ at::Tensor round_to_bytes(const std::string& layer, const at::Tensor& x, const R
   at::Tensor bytes = at::empty_like(x, x.options().dtype(at::kByte), at::MemoryFormat::ChannelsLast);
   const bool finite = x.scalar_type() == at::kBFloat16 ? round_numbers<at::BFloat16>(x, rounding, bytes)
                                                        : round_numbers<float>(x, rounding, bytes);
-  if (!finite) throw NumericError("not finite", {"", layer, "finite numbers", "NaN or infinity"});
+  if (!finite) Run::require_finite(layer, x);
   return bytes;
 }
 
