@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy
 import torch
-from safetensors.torch import load_file
 
 from bench import random_codec, rounds
 from bench.agreement import WrongAnswer
@@ -18,9 +17,10 @@ from bench.pictures import BadData
 from bench.published import LATENCY_SAVED, LIGHT_SHARE, MACS_OF_A_SAMPLE, MEAN_MACS, PARAMETERS_OF_A_SAMPLE, Claims
 from bench.routed_section import SHARES
 from bench.settings import Settings, say
-from train.speech.codec import Codec as Network
-from train.speech.soundstream import HEAVY, LIGHT, Decoder
-from train.speech.sounds import RATE, read
+from train.speech import model_file
+from train.speech.gate import both_ways
+from train.speech.soundstream import HEAVY
+from train.speech.sounds import HELD_OUT_EVERY, RATE, read, speakers
 
 TITLE = "The codec"
 SHIPPED = ROOT / "models" / "speech"
@@ -89,10 +89,11 @@ def write_sound(samples: numpy.ndarray, file: Path) -> Path:
 
 
 def sounds(settings: Settings, folder: Path) -> tuple[list[Path], str]:
-    """Copies of the data's recordings, or a drawn sound."""
+    """Copies of recordings of the data, or a drawn sound."""
     given = settings.data / "audio" / "librispeech" if settings.data else None
-    files = sorted(given.glob("*.flac")) if given and given.is_dir() else []
-    if files:
+    recorded = sorted(given.glob("*.flac")) if given and given.is_dir() else []
+    if recorded:
+        files = speakers(given)[1] if len(recorded) >= HELD_OUT_EVERY else recorded  # of whom the shipped codec has heard nothing
         count = SOUNDS * (1 if settings.quick else WITHOUT_HASTE)
         return [
             write_sound(read(path), folder / f"{path.stem}.wav") for path in files[:count]
@@ -104,7 +105,6 @@ def sounds(settings: Settings, folder: Path) -> tuple[list[Path], str]:
     ], "ten seconds of noise, since there is no speech"
 
 
-@torch.no_grad()
 def by_pytorch(model: Path, sound: Path) -> dict[float, numpy.ndarray] | None:
     """What the heavy and the light decoder make of a sound; None for a model of other shapes, which tools/train does not know."""
     if model.is_dir():
@@ -112,21 +112,14 @@ def by_pytorch(model: Path, sound: Path) -> dict[float, numpy.ndarray] | None:
         if len(found) != 1:
             return None
         model = found[0]
-    weights = {name: value.float() for name, value in load_file(model).items()}
-    part = lambda name: {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}  # noqa: E731
-    books = weights["quantizer.codebooks"]
-    codec, light = Network(books.shape[0], books.shape[1]).eval(), Decoder(LIGHT).eval()
     try:
-        codec.encoder.load_state_dict(part("encoder"))
-        codec.heavy.load_state_dict(part("heavy"))
-        light.load_state_dict(part("light"))
-    except RuntimeError:
+        network = model_file.read(model)
+    except model_file.OtherShapes:
         return None
-    codec.quantizer.codebooks.copy_(books)
     samples = torch.from_numpy(read(sound).astype(numpy.float32))[None] / 32768
     samples = samples[:, : samples.shape[1] // HEAVY.hop * HEAVY.hop]
-    features = codec.quantizer.dequantized(codec.quantizer.indices(codec.encoder(samples)))
-    return {0.0: codec.heavy(features)[0].numpy(), 1.0: light(features)[0].numpy()}
+    made = both_ways(network.codec, network.light, samples)
+    return {0.0: made["heavy"][0].numpy(), 1.0: made["light"][0].numpy()}
 
 
 def check(light_share: float, wanted: numpy.ndarray, made: Path) -> None:

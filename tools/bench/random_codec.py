@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from bench.cases import randomise
+from train.speech.codec import Codec
 from train.speech.gate import Gate
-from train.speech.soundstream import HEAVY, LIGHT, Decoder, Encoder
-from train.speech.sounds import RATE
+from train.speech.model_file import SpeechModel
+from train.speech.model_file import write as write_model
+from train.speech.soundstream import HEAVY, LIGHT, Decoder
 
 STAGES, ENTRIES = 16, 256
 LOUDNESS = 0.1
@@ -19,7 +20,8 @@ LOUDNESS = 0.1
 @torch.no_grad()
 def write(file: Path) -> Path:
     generator = torch.Generator().manual_seed(0)
-    parts = {"encoder": Encoder(HEAVY), "heavy": Decoder(HEAVY), "light": Decoder(LIGHT), "gate": Gate()}
+    model = SpeechModel(Codec(STAGES, ENTRIES), Decoder(LIGHT), Gate())
+    parts = model.parts()
     for module in parts.values():
         randomise(module.eval(), generator)
     sound = LOUDNESS * torch.randn(1, 50 * HEAVY.hop, generator=generator)
@@ -32,9 +34,7 @@ def write(file: Path) -> Path:
         loud = LOUDNESS / parts[name](features).std()
         parts[name].last.weight *= loud
         parts[name].last.bias *= loud
-    codebooks = torch.randn(STAGES, ENTRIES, HEAVY.features, generator=generator) * 0.6 ** torch.arange(STAGES)[:, None, None]
-    tensors = {f"{part}.{name}": value.contiguous() for part, module in parts.items() for name, value in module.state_dict().items()}
-    facts = {"format": "lightswitch.soundstream", "version": "1", "sample_rate": str(RATE)}
-    layouts = HEAVY.metadata("encoder") | HEAVY.metadata("heavy") | LIGHT.metadata("light")
-    save_file(tensors | {"quantizer.codebooks": codebooks.half()}, file, facts | layouts)
+    books = torch.randn(STAGES, ENTRIES, HEAVY.features, generator=generator)
+    model.codec.quantizer.codebooks.copy_(books * 0.6 ** torch.arange(STAGES)[:, None, None])
+    write_model(file, model)
     return file

@@ -32,6 +32,7 @@ COMMANDS = {
     "speech-light": "train.speech.light:command",
     "wake-word": "train.speech.wake_word:command",
     "speech-gate": "train.speech.gate:command",
+    "speech-package": "train.speech.package:command",
     "scenes-decoders-table": "train.decoders_table:command",
 }
 

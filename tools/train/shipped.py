@@ -33,3 +33,9 @@ def shipped_autoencoder(folder: Path = SCENES) -> dict:
 def shipped_decoder(path: Path) -> dict:
     """The weights of a decoder that was trained against frozen latents, in single precision."""
     return {name.removeprefix("decoder."): value.float() for name, value in load_file(path).items()}
+
+
+def shipped_codec(folder: Path, parts: tuple[str, ...] = ("encoder", "heavy", "quantizer")) -> dict:
+    """The weights of these parts of a codec, in single precision, under their names in the file."""
+    weights = load_file(folder / "model.safetensors")
+    return {name: value.float() for name, value in weights.items() if name.partition(".")[0] in parts}

@@ -1,4 +1,4 @@
-"""Encoder, quantizer and heavy decoder together, from nothing (`python -m train speech-codec --sounds DIR`)."""
+"""Encoder, quantizer and heavy decoder together (`python -m train speech-codec --sounds DIR`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from train.runs import Run, training_options
+from train.muon import Muon
+from train.runs import NOTHING, SHIPPED, Run, half_precision, training_options
+from train.shipped import shipped_codec
 from train.speech.quantizer import ResidualQuantizer
-from train.speech.soundstream import HEAVY, Decoder, Encoder
+from train.speech.soundstream import HEAVY, Decoder, Encoder, settle
 from train.speech.sounds import Excerpts, read, speakers
 from train.speech.spectra import log_mel_distance, mel_loss, si_snr
 
@@ -24,8 +26,16 @@ class Codec(nn.Module):
 
     def forward(self, samples: Tensor, stages: Tensor) -> tuple[Tensor, Tensor]:
         """What the decoder makes of each sample's first `stages`, and the quantizer's error."""
-        snapped, off = self.quantizer(self.encoder(samples), stages)
-        return self.heavy(snapped), off
+        snapped, off = self.quantizer(self.embedded(samples), stages)
+        return self.heard(snapped), off
+
+    def embedded(self, samples: Tensor) -> Tensor:
+        with half_precision():
+            return self.encoder(samples).float()
+
+    def heard(self, features: Tensor) -> Tensor:
+        with half_precision():
+            return self.heavy(features).float()
 
     @torch.no_grad()
     def copies(self, samples: Tensor, stages: int) -> Tensor:
@@ -46,11 +56,18 @@ def held_out(folder: Path, seconds: float = 6) -> Tensor:
     return torch.stack([row for row in rows if len(row) == samples])
 
 
-def train(config: dict, sounds: Path) -> tuple[Codec, Run]:
+def train(config: dict, sounds: Path, start: Path | None = None) -> tuple[Codec, Run]:
     torch.manual_seed(config["seed"])
     model = Codec(config["stages"], config["entries"])
-    run = Run(config, model, torch.optim.AdamW(model.parameters(), lr=config["learning_rate"], betas=(0.8, 0.99)))
+    if start:
+        model.load_state_dict(model.state_dict() | shipped_codec(start))
+        model.quantizer.follow_from_here()
+    run = Run(config, model, Muon(model.parameters(), lr=config["learning_rate"]), SHIPPED if start else NOTHING)
+    unquantized = config["unquantized_steps"] if run.start == NOTHING else 0
     excerpts = Excerpts(sounds, config["batch"], config["frames"] * HEAVY.hop, seed=run.step)
+    if run.start == NOTHING and run.step == 0:
+        x = excerpts()
+        settle(model.heavy, settle(model.encoder, x, 1.0), x.std().item())
     averaged = Codec(config["stages"], config["entries"]).eval()
     heard = held_out(sounds)
     draw = random.Random(run.step)
@@ -62,14 +79,14 @@ def train(config: dict, sounds: Path) -> tuple[Codec, Run]:
 
     def one_step(step: int) -> tuple[Tensor, dict]:
         x = excerpts()
-        if step == config["unquantized_steps"]:  # until then the encoder finds its scale
+        if step == unquantized > 0:  # until then the encoder finds its scale
             with torch.no_grad():
                 features = torch.cat([model.encoder(excerpts()) for _ in range(8)])
             model.quantizer.fit(features.transpose(1, 2).flatten(0, 1))
             run.average.values.update((k, v.clone()) for k, v in model.state_dict().items() if "quantizer" in k)
-        if step < config["unquantized_steps"]:
+        if step < unquantized:
             features = model.encoder(x)
-            made, off = model.heavy(features), 1e-3 * features.square().mean()
+            made, off = model.heard(features), 1e-3 * features.square().mean()
         else:
             made, off = model(x, stages_of_a_batch())
         mel, wave = mel_loss(made, x).mean(), waveform_loss(made, x).mean()
@@ -94,5 +111,6 @@ def train(config: dict, sounds: Path) -> tuple[Codec, Run]:
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train speech-codec", description=__doc__)
     parser.add_argument("--sounds", type=Path, required=True, help="recordings at 16 kHz, one file a speaker (flac, wav)")
+    parser.add_argument("--start", type=Path, help="shipped model to go on from, for a run without a checkpoint")
     options, config = training_options(parser, arguments, "speech_codec.json")
-    train(config, options.sounds)
+    train(config, options.sounds, options.start)

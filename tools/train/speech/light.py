@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from train.runs import Run, averaged_weights, training_options
+from train.muon import Muon
+from train.runs import NOTHING, SHIPPED, Run, averaged_weights, half_precision, training_options
+from train.shipped import shipped_codec
 from train.speech.codec import Codec, held_out
-from train.speech.soundstream import HEAVY, LIGHT, Decoder
+from train.speech.soundstream import HEAVY, LIGHT, Decoder, settle
 from train.speech.sounds import Excerpts
 from train.speech.spectra import log_mel_distance, mel_loss, si_snr
 
@@ -33,11 +35,13 @@ def trained_light() -> Decoder:
     return light.eval().requires_grad_(False)
 
 
-def train(config: dict, sounds: Path) -> tuple[Decoder, Run]:
+def train(config: dict, sounds: Path, start: Path | None = None) -> tuple[Decoder, Run]:
     torch.manual_seed(config["seed"])
     codec = trained_codec()
     model = Decoder(LIGHT)
-    run = Run(config, model, torch.optim.AdamW(model.parameters(), lr=config["learning_rate"], betas=(0.8, 0.99)))
+    if start:
+        model.load_state_dict({name.removeprefix("light."): value for name, value in shipped_codec(start, ("light",)).items()})
+    run = Run(config, model, Muon(model.parameters(), lr=config["learning_rate"]), SHIPPED if start else NOTHING)
     excerpts = Excerpts(sounds, config["batch"], (PAST + config["frames"]) * HEAVY.hop, seed=run.step)
     averaged = Decoder(LIGHT).eval()
     heard = held_out(sounds)
@@ -45,16 +49,20 @@ def train(config: dict, sounds: Path) -> tuple[Decoder, Run]:
     with torch.no_grad():
         codes = codec.quantizer.indices(codec.encoder(heard), every)
         features_heard = codec.quantizer.dequantized(codes)
+    if run.start == NOTHING and run.step == 0:
+        settle(model, features_heard, heard.std().item())
     draw = random.Random(run.step)
 
     def one_step(step: int) -> tuple[Tensor, dict]:
         x = excerpts()
         with torch.no_grad():
             stages = every if draw.random() < 0.5 else draw.randint(1, every)
-            features = codec.quantizer.dequantized(codec.quantizer.indices(codec.encoder(x), stages))
-            taught = codec.heavy(features)
+            features = codec.quantizer.dequantized(codec.quantizer.indices(codec.embedded(x), stages))
+            taught = codec.heard(features)
         begin = PAST * HEAVY.hop
-        made, taught, x = model(features)[:, begin:], taught[:, begin:], x[:, begin:]
+        with half_precision():
+            made = model(features).float()
+        made, taught, x = made[:, begin:], taught[:, begin:], x[:, begin:]
         mel = mel_loss(made, x).mean()
         # Without this term the waves are of another phase than the heavy decoder's, and a fade between both is a dip.
         wave = ((made - taught).square().mean(1) / taught.square().mean(1).clamp(min=1e-6)).mean()
@@ -80,5 +88,6 @@ def train(config: dict, sounds: Path) -> tuple[Decoder, Run]:
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train speech-light", description=__doc__)
     parser.add_argument("--sounds", type=Path, required=True, help="recordings at 16 kHz, one file a speaker (flac, wav)")
+    parser.add_argument("--start", type=Path, help="shipped model to go on from, for a run without a checkpoint")
     options, config = training_options(parser, arguments, "speech_light.json")
-    train(config, options.sounds)
+    train(config, options.sounds, options.start)

@@ -33,6 +33,10 @@ class ResidualQuantizer(nn.Module):
         for stage in range(self.stages):
             self.codebooks[stage] = k_means(residual, self.codebooks.shape[1], iterations)
             residual = residual - self.codebooks[stage][nearest(residual, self.codebooks[stage])[0]]
+        self.follow_from_here()
+
+    def follow_from_here(self) -> None:
+        """The averages begin anew at the entries that there are."""
         self.sums.copy_(self.codebooks)
         self.use.fill_(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -149,3 +150,31 @@ class Encoder(nn.Module):
         for stage in self.stages:
             x = stage.resample(self.layout.activate(stage.units(x)))
         return self.last(self.layout.activate(x))
+
+
+@torch.no_grad()
+def settle(network: Encoder | Decoder, x: Tensor, loudness: float) -> Tensor:
+    """Scales every layer's random weights so that what it makes of `x` has a deviation of one, and the network's output `loudness`.
+
+    Nothing normalises in these networks: as PyTorch makes them, sounds fade from layer to layer until only biases are left, and
+    the phase of a wave is not learned for thousands of steps. Returns what the network then makes.
+    """
+
+    def to_deviation(wanted: float):
+        def scale(layer: nn.Module, _: tuple, made: Tensor) -> Tensor:
+            factor = wanted / made.std()
+            layer.weight *= factor
+            return made * factor
+
+        return scale
+
+    hooks = []
+    for name, layer in network.named_modules():
+        if isinstance(layer, (CausalConv, CausalTransposed)):
+            layer.bias.zero_()
+            wanted = loudness if name == "last" else 0.3 if name.endswith("mix") else 1.0
+            hooks.append(layer.register_forward_hook(to_deviation(wanted)))
+    made = network(x)
+    for hook in hooks:
+        hook.remove()
+    return made
