@@ -16,6 +16,8 @@ from bench.settings import Settings, say
 
 QUICK = {
     "bench_decoders": "/256/{dtype}/",
+    "bench_end_to_end": "/4/{dtype}",
+    "bench_batch": "/4$",
     "bench_load": "fp16/{dtype}/",
     "bench_tiles": "(efficientvit|taesd)/64/{dtype}/",
     "bench_codec": "codec/(encoder|quantizer|heavy|light)/50/",
