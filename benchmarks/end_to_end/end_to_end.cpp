@@ -48,7 +48,7 @@ void generate(benchmark::State& state, const std::string& decoder, int64_t steps
   TextToImageResult expected{.images = {}, .latents = result.latents, .timings = {}};
   pipeline(decoder, DType::fp32).decode(expected, options);
   const double db = psnr(2 * result.images, 2 * expected.images);
-  if (!(db >= kLeastDb)) return state.SkipWithError("wrong answer: " + std::to_string(db) + " dB");
+  if (!(db >= kLeastDb)) return state.SkipWithError(("wrong answer: " + std::to_string(db) + " dB").c_str());
   Timings sums;
   for (auto _ : state) {
     result = timed.generate(options);
