@@ -20,10 +20,23 @@ class Unavailable(Exception):
     """Why a peer takes no part."""
 
 
+RAW = ["--kind", "raw", "--scaling-factor", "1"]
+
+
 class Ours(Decoding):
-    def __init__(self, case: Case, dtype: str, program: Program, folder: Path) -> None:
-        super().__init__(program, case.latent_file, f"{case.weights},dtype={dtype}", folder / f"{case.name}-{dtype}",
-                         ["--kind", "raw", "--scaling-factor", "1"])
+    def __init__(self, case: Case, dtype: str, program: Program, folder: Path, options: str = "") -> None:
+        """@param options of the SPEC, with a comma before each."""
+        spec = f"{case.weights},dtype={dtype}{options}"
+        super().__init__(program, case.latent_file, spec, folder / f"{case.name}-{dtype}", RAW)
+
+
+class OursInt8(Ours):
+    """Calibrated on the very latents that are timed."""
+
+    def __init__(self, case: Case, program: Program, folder: Path) -> None:
+        measured = folder / f"{case.name}.int8.json"
+        program.report("calibrate", case.latent_file, "--decoder", case.weights, *RAW, "-o", measured)
+        super().__init__(case, "int8", program, folder, f",calibration={measured}")
 
 
 class InProcess(Contender):

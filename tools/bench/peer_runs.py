@@ -14,13 +14,20 @@ def shown(result: dict) -> str:
 
 
 def table_of(result: dict) -> Table:
+    columns = ["contender", "best ms", "ours is faster by", "PSNR dB"]
+    eight_bits = ["ours-int8 is faster by"] if "ours-int8" in result["contenders"] else []
     rows = []
     for name, one in result["contenders"].items():
-        ratio = format(Ratio(**one["ratio"])) if one["ratio"] else ""
         quality = "equal" if one["psnr"] == EQUAL else f"{one['psnr']:.1f}"
-        rows.append([name, number(min(one["ms"]), ".1f"), ratio, quality])
-    rows += [[name, f"not timed: {reason}", MISSING, MISSING] for name, reason in result["absent"].items()]
-    return Table(shown(result), ["contender", "best ms", "ours is faster by", "PSNR dB"], rows)
+        ratios = [written(one.get(kind)) for kind in ["ratio", *(["int8_ratio"] if eight_bits else [])]]
+        rows.append([name, number(min(one["ms"]), ".1f"), ratios[0], quality, *ratios[1:]])
+    for name, reason in result["absent"].items():
+        rows.append([name, f"not timed: {reason}", *[MISSING] * (2 + len(eight_bits))])
+    return Table(shown(result), columns + eight_bits, rows)
+
+
+def written(ratio: dict | None) -> str:
+    return format(Ratio(**ratio)) if ratio else ""
 
 
 def section_of_peers(run: dict) -> Section:

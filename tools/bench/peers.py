@@ -22,13 +22,14 @@ from bench import CORES, machine, markdown, rounds
 from bench.agreement import LEAST_DB, WrongAnswer, decibels
 from bench.cases import CLIP_DECODERS, DECODERS, Case
 from bench.contender import Contender
-from bench.contenders import DTYPES, PEERS, Ours, Unavailable
+from bench.contenders import DTYPES, PEERS, Ours, OursInt8, Unavailable
 from bench.peer_runs import EQUAL, table_of
 from bench.program import BUILT, Program, ProgramFailed
 from bench.timing import timed
 from train.runs import write_atomically
 
 PEERS_LEAST_DB = {"fp32": 60, "bf16": 30}  # ours must be better than it has to be
+INT8_LEAST_DB = 25  # of random weights, which eight bits suit less than trained ones (models/scenes: 47 dB and more)
 
 
 def gather(
@@ -37,6 +38,11 @@ def gather(
     """Who takes part, at what PSNR, and why the others do not."""
     expected = PEERS["eager"](case, "fp32", options.threads).pictures()
     there, quality, absent = {}, {}, {}
+    if options.int8:
+        there["ours-int8"] = OursInt8(case, program, folder)
+        quality["ours-int8"] = found = decibels(there["ours-int8"].pictures(), expected)
+        if found < INT8_LEAST_DB:
+            raise WrongAnswer(f"{case.name}, ours-int8: wrong answer: {found:.1f} dB against eager fp32, at least {INT8_LEAST_DB} wanted")
     for peer in ["ours", *(options.peer or PEERS)]:
         for dtype in options.dtype or DTYPES:
             name = f"{peer}-{dtype}"
@@ -70,8 +76,10 @@ def measure(case: Case, options: argparse.Namespace, program: Program, folder: P
     for name, times in figures.items():
         ours = figures.get(f"ours-{name.rpartition('-')[2]}")
         ratio = rounds.paired_ratio(times, ours) if ours else None
-        result["contenders"][name] = {"ms": times, "psnr": min(quality[name], EQUAL),
-                                      "ratio": vars(ratio) if ratio and not name.startswith("ours") else None}
+        result["contenders"][name] = one = {"ms": times, "psnr": min(quality[name], EQUAL),
+                                            "ratio": vars(ratio) if ratio and not name.startswith("ours") else None}
+        if "ours-int8" in figures and name.endswith("-bf16"):
+            one["int8_ratio"] = vars(rounds.paired_ratio(times, figures["ours-int8"]))
     return result
 
 
@@ -101,6 +109,7 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dtype", action="append", choices=DTYPES)
     parser.add_argument("--peer", action="append", choices=PEERS)
+    parser.add_argument("--int8", action="store_true", help="ours in eight bits too, calibrated on the same latents, beside bf16")
     parser.add_argument("--threads", type=int, default=len(CORES))
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--program", type=Path, default=BUILT)
@@ -109,6 +118,8 @@ def command(arguments: list[str]) -> int:
     known = CLIP_DECODERS if options.frames else DECODERS
     if unknown := set(options.decoder or known) - set(known):
         parser.error(f"{', '.join(sorted(unknown))}: with --frames {', '.join(CLIP_DECODERS)}, without {', '.join(DECODERS)}")
+    if options.int8 and options.frames:
+        parser.error("--int8: of decoders of pictures")
     if options.clock == "cpu" and options.threads != 1:
         parser.error("--clock cpu counts one thread: add --threads 1")
     torch.set_num_threads(options.threads)

@@ -36,7 +36,7 @@ class Peers(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.folder = Path(holder.name)
         self.case = Case("taesd", (32, 16), 0, self.folder)
-        self.options = argparse.Namespace(threads=1, dtype=["fp32"], peer=None, clock="wall", rounds=3)
+        self.options = argparse.Namespace(threads=1, dtype=["fp32"], peer=None, clock="wall", rounds=3, int8=False)
 
     def run_with(self, others: dict, ours) -> dict:
         with mock.patch.object(peers, "PEERS", {"eager": eager, **others}), mock.patch.object(
@@ -49,6 +49,18 @@ class Peers(unittest.TestCase):
 
     def wrong(self, case: Case) -> InProcess:
         return Wrong(case, case.network(), case.latents)
+
+    def test_int8_is_set_beside_bf16(self) -> None:
+        self.options.dtype, self.options.int8 = ["bf16"], True
+        with mock.patch.object(peers, "OursInt8", lambda case, program, folder: self.right(case)):
+            result = self.run_with({}, self.right)
+        self.assertEqual(set(result["contenders"]), {"ours-int8", "ours-bf16", "eager-bf16"})
+        self.assertEqual(result["contenders"]["ours-int8"].get("int8_ratio"), None)
+        self.assertEqual(set(result["contenders"]["eager-bf16"]["int8_ratio"]), {"median", "low", "high"})
+        table = peers.table_of(result)
+        self.assertEqual([row[0] for row in table.rows if row[-1]], ["ours-bf16", "eager-bf16"])
+        with mock.patch.object(peers, "OursInt8", lambda case, program, folder: self.wrong(case)), self.assertRaises(WrongAnswer):
+            self.run_with({}, self.right)
 
     def test_peers_that_cannot_or_err_are_named_and_not_timed(self) -> None:
         wrong = lambda case, dtype, threads: self.wrong(case)  # noqa: E731
