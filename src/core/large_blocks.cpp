@@ -77,9 +77,10 @@ LargeBlockUsage LargeBlocks::usage() const {
 }
 
 LargeBlocks::Block LargeBlocks::reuse(size_t bytes) {
+  const size_t idle = std::max(has_room(bytes) ? bytes / 4 : 3 * bytes, kHugePage);
   auto best = kept_.end();
   for (auto block = kept_.begin(); block != kept_.end(); ++block) {
-    const bool fits = block->size >= bytes && block->size - bytes <= std::max(bytes / 4, kHugePage);
+    const bool fits = block->size >= bytes && block->size - bytes <= idle;
     if (fits && (best == kept_.end() || block->size < best->size)) best = block;
   }
   if (best == kept_.end()) return {nullptr, 0};
@@ -89,9 +90,12 @@ LargeBlocks::Block LargeBlocks::reuse(size_t bytes) {
   return found;
 }
 
+bool LargeBlocks::has_room(size_t bytes) const noexcept {
+  return usage_.live + usage_.kept + static_cast<int64_t>(bytes) <= usage_.most_live;
+}
+
 void LargeBlocks::make_room(size_t bytes) noexcept {
-  const auto more = static_cast<int64_t>(bytes);
-  while (!kept_.empty() && usage_.live + usage_.kept + more > usage_.most_live) unmap_oldest();
+  while (!kept_.empty() && !has_room(bytes)) unmap_oldest();
 }
 
 void LargeBlocks::unmap_oldest() noexcept {

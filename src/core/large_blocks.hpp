@@ -18,7 +18,8 @@ class LargeBlocks {
   ~LargeBlocks();
 
   /// At least `bytes` > 0, aligned to a page. A freed block is used again when no more than a quarter of `bytes`, or
-  /// one huge page, would lie idle. @throws std::bad_alloc.
+  /// one huge page, would lie idle; three times `bytes` where a new block would drive out others, which a decoder, whose
+  /// tensors grow fourfold from stage to stage, would then map again in every pass. @throws std::bad_alloc.
   void* take(size_t bytes);
   /// False when the block is not one of these.
   bool give_back(void* block) noexcept;
@@ -34,6 +35,7 @@ class LargeBlocks {
   };
 
   Block reuse(size_t bytes);
+  bool has_room(size_t bytes) const noexcept;
   void make_room(size_t bytes) noexcept;
   void unmap_oldest() noexcept;
 
