@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <new>
 
 namespace lightswitch {
@@ -10,6 +12,8 @@ namespace {
 
 constexpr size_t kPage = size_t{1} << 12;
 constexpr size_t kHugePage = size_t{1} << 21;
+/// Of less, nobody who asks for large blocks could make use.
+constexpr size_t kLeastLeft = size_t{1} << 18;
 
 size_t mapped_size(size_t bytes) {
   if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc();
@@ -40,12 +44,12 @@ LargeBlocks::~LargeBlocks() {
 }
 
 void* LargeBlocks::take(size_t bytes) {
+  const size_t size = mapped_size(bytes);
   const std::scoped_lock lock(mutex_);
-  Block block = reuse(bytes);
+  Block block = cut_from_kept(size);
   if (!block.data) {
-    block.size = mapped_size(bytes);
-    make_room(block.size);
-    block.data = map(block.size);
+    make_room(size);
+    block = {static_cast<char*>(map(size)), size};
     ++usage_.mapped;
   }
   live_.emplace(block.data, block.size);
@@ -58,17 +62,28 @@ bool LargeBlocks::give_back(void* data) noexcept {
   const std::scoped_lock lock(mutex_);
   const auto entry = live_.find(data);
   if (entry == live_.end()) return false;
-  const auto size = static_cast<int64_t>(entry->second);
-  kept_.push_back({data, entry->second});
+  Block block{static_cast<char*>(data), entry->second};
   live_.erase(entry);
-  usage_.live -= size;
-  usage_.kept += size;
+  usage_.live -= static_cast<int64_t>(block.size);
+  usage_.kept += static_cast<int64_t>(block.size);
+  const auto after = kept_.find(block.data + block.size);
+  if (after != kept_.end()) {
+    block.size += after->second.size;
+    kept_.erase(after);
+  }
+  const auto before = kept_.lower_bound(block.data);
+  if (before != kept_.begin() && std::prev(before)->first + std::prev(before)->second.size == block.data) {
+    Kept& joined = std::prev(before)->second;
+    joined = {joined.size + block.size, ++clock_};
+  } else {
+    kept_.emplace(block.data, Kept{block.size, ++clock_});
+  }
   return true;
 }
 
 void LargeBlocks::release() noexcept {
   const std::scoped_lock lock(mutex_);
-  while (!kept_.empty()) unmap_oldest();
+  while (!kept_.empty()) unmap_oldest(SIZE_MAX);
 }
 
 LargeBlockUsage LargeBlocks::usage() const {
@@ -76,33 +91,34 @@ LargeBlockUsage LargeBlocks::usage() const {
   return usage_;
 }
 
-LargeBlocks::Block LargeBlocks::reuse(size_t bytes) {
-  const size_t idle = std::max(has_room(bytes) ? bytes / 4 : 3 * bytes, kHugePage);
+LargeBlocks::Block LargeBlocks::cut_from_kept(size_t size) {
   auto best = kept_.end();
-  for (auto block = kept_.begin(); block != kept_.end(); ++block) {
-    const bool fits = block->size >= bytes && block->size - bytes <= idle;
-    if (fits && (best == kept_.end() || block->size < best->size)) best = block;
-  }
+  for (auto block = kept_.begin(); block != kept_.end(); ++block)
+    if (block->second.size >= size && (best == kept_.end() || block->second.size < best->second.size)) best = block;
   if (best == kept_.end()) return {nullptr, 0};
-  const Block found = *best;
+  Block found{best->first, best->second.size};
+  const uint64_t age = best->second.freed;
   kept_.erase(best);
+  if (found.size - size >= kLeastLeft) {
+    kept_.emplace(found.data + size, Kept{found.size - size, age});
+    found.size = size;
+  }
   usage_.kept -= static_cast<int64_t>(found.size);
   return found;
 }
 
-bool LargeBlocks::has_room(size_t bytes) const noexcept {
-  return usage_.live + usage_.kept + static_cast<int64_t>(bytes) <= usage_.most_live;
-}
-
 void LargeBlocks::make_room(size_t bytes) noexcept {
-  while (!kept_.empty() && !has_room(bytes)) unmap_oldest();
+  const auto over = [&] { return usage_.live + usage_.kept + static_cast<int64_t>(bytes) - usage_.most_live; };
+  while (!kept_.empty() && over() > 0) unmap_oldest(mapped_size(static_cast<size_t>(over())));
 }
 
-void LargeBlocks::unmap_oldest() noexcept {
-  const Block oldest = kept_.front();
-  kept_.pop_front();
-  usage_.kept -= static_cast<int64_t>(oldest.size);
-  ::munmap(oldest.data, oldest.size);
+void LargeBlocks::unmap_oldest(size_t most) noexcept {
+  const auto oldest = std::ranges::min_element(kept_, {}, [](const auto& block) { return block.second.freed; });
+  const size_t size = std::min(oldest->second.size, most);
+  oldest->second.size -= size;
+  ::munmap(oldest->first + oldest->second.size, size);
+  usage_.kept -= static_cast<int64_t>(size);
+  if (oldest->second.size == 0) kept_.erase(oldest);
 }
 
 }  // namespace lightswitch

@@ -3,7 +3,8 @@
 #include <lightswitch/memory.hpp>
 
 #include <cstddef>
-#include <list>
+#include <cstdint>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 
@@ -17,9 +18,9 @@ class LargeBlocks {
   LargeBlocks& operator=(const LargeBlocks&) = delete;
   ~LargeBlocks();
 
-  /// At least `bytes` > 0, aligned to a page. A freed block is used again when no more than a quarter of `bytes`, or
-  /// one huge page, would lie idle; three times `bytes` where a new block would drive out others, which a decoder, whose
-  /// tensors grow fourfold from stage to stage, would then map again in every pass. @throws std::bad_alloc.
+  /// At least `bytes` > 0, aligned to a page. Cut from the smallest freed block that is large enough; neighbours that are
+  /// freed grow together again. So the stages of a decoder, whose tensors grow fourfold, all live in the same memory,
+  /// and no pass but the first waits for the kernel to clear pages. @throws std::bad_alloc.
   void* take(size_t bytes);
   /// False when the block is not one of these.
   bool give_back(void* block) noexcept;
@@ -30,18 +31,22 @@ class LargeBlocks {
 
  private:
   struct Block {
-    void* data;
+    char* data;
     size_t size;
   };
+  struct Kept {
+    size_t size;
+    uint64_t freed;  // by the clock
+  };
 
-  Block reuse(size_t bytes);
-  bool has_room(size_t bytes) const noexcept;
+  Block cut_from_kept(size_t size);
   void make_room(size_t bytes) noexcept;
-  void unmap_oldest() noexcept;
+  void unmap_oldest(size_t most) noexcept;
 
   mutable std::mutex mutex_;
   std::unordered_map<void*, size_t> live_;
-  std::list<Block> kept_;  // given back longest ago first
+  std::map<char*, Kept> kept_;
+  uint64_t clock_ = 0;
   LargeBlockUsage usage_;
 };
 

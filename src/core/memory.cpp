@@ -9,7 +9,7 @@
 namespace lightswitch {
 namespace {
 
-constexpr size_t kLarge = size_t{1} << 20;
+constexpr size_t kLarge = size_t{1} << 18;
 
 /// Large blocks from LargeBlocks, the others from LibTorch's own allocator. Never destroyed: tensors outlive main().
 class RecyclingAllocator final : public c10::Allocator {

@@ -19,28 +19,46 @@ TEST(LargeBlocks, AFreedBlockIsUsedAgain) {
   std::memset(first, 7, 8 * kMiB);
   EXPECT_TRUE(blocks.give_back(first));
   EXPECT_EQ(blocks.usage().kept, 8 * kMiB);
-  EXPECT_EQ(blocks.take(7 * kMiB), first);
+  EXPECT_EQ(blocks.take(8 * kMiB - kMiB / 8), first);  // of the rest nobody could make use
   EXPECT_EQ(blocks.usage().mapped, 1);
   EXPECT_EQ(blocks.usage().kept, 0);
 }
 
-TEST(LargeBlocks, ABlockIsNotWastedOnMuchLess) {
+TEST(LargeBlocks, ALargerBlockIsCutAndGrowsTogetherAgain) {
   LargeBlocks blocks;
-  blocks.give_back(blocks.take(32 * kMiB));
-  blocks.take(7 * kMiB);
-  EXPECT_EQ(blocks.usage().mapped, 2);
+  auto* const whole = static_cast<char*>(blocks.take(32 * kMiB));
+  blocks.give_back(whole);
+  void* const first = blocks.take(8 * kMiB);
+  void* const second = blocks.take(20 * kMiB);
+  EXPECT_EQ(first, whole);
+  EXPECT_EQ(second, whole + 8 * kMiB);
+  EXPECT_EQ(blocks.usage().kept, 4 * kMiB);
+  EXPECT_EQ(blocks.usage().live, 28 * kMiB);
+  std::memset(second, 3, 20 * kMiB);
+  blocks.give_back(first);
+  blocks.give_back(second);
+  EXPECT_EQ(blocks.take(32 * kMiB), whole);
+  EXPECT_EQ(blocks.usage().mapped, 1);
 }
 
-TEST(LargeBlocks, WhereThereIsRoomAQuarterIsTheMostThatLiesIdle) {
+TEST(LargeBlocks, NoMoreIsUnmappedThanANewBlockNeeds) {
   LargeBlocks blocks;
-  void* const first = blocks.take(32 * kMiB);
-  blocks.give_back(blocks.take(16 * kMiB));
-  blocks.give_back(first);
-  ASSERT_EQ(blocks.usage().most_live, 48 * kMiB);
-  blocks.release();
-  blocks.give_back(blocks.take(32 * kMiB));
-  blocks.take(8 * kMiB);
-  EXPECT_EQ(blocks.usage().mapped, 4);
+  auto* const around = static_cast<char*>(blocks.take(60 * kMiB));
+  blocks.give_back(around);
+  void* const before = blocks.take(20 * kMiB);
+  void* const middle = blocks.take(20 * kMiB);
+  void* const after = blocks.take(20 * kMiB);
+  blocks.give_back(before);
+  blocks.give_back(after);
+  auto* const larger = static_cast<char*>(blocks.take(30 * kMiB));
+  std::memset(larger, 1, 30 * kMiB);
+  std::memset(middle, 2, 20 * kMiB);
+  EXPECT_EQ(blocks.usage().kept, 10 * kMiB);  // of 40: with the two in use, 60 as before
+  EXPECT_EQ(blocks.usage().most_live, 60 * kMiB);
+  auto* const last = static_cast<char*>(blocks.take(10 * kMiB));
+  std::memset(last, 3, 10 * kMiB);
+  EXPECT_EQ(blocks.usage().kept, 0);
+  EXPECT_EQ(static_cast<char*>(middle)[20 * kMiB - 1], 2);
 }
 
 TEST(LargeBlocks, TheSmallestThatFitsIsTaken) {
