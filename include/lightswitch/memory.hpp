@@ -9,10 +9,10 @@ struct LargeBlockUsage {
   int64_t live = 0;       ///< bytes in use
   int64_t kept = 0;       ///< bytes freed and kept for reuse
   int64_t most_live = 0;  ///< the most bytes that were in use at one time
-  int64_t mapped = 0;     ///< blocks that had to be asked of the system
+  int64_t mapped = 0;     ///< bytes that the system was asked for, of all times together
 };
 
-/// From now on, CPU tensors of 1 MiB or more use the memory of freed ones again instead of giving it back to the
+/// From now on, CPU tensors of 256 KiB or more use the memory of freed ones again instead of giving it back to the
 /// system, which would clear every page anew for every layer: a third to a half of a light decoder's time. No more is
 /// kept than was once in use at one time, so the process's peak does not grow.
 ///

@@ -14,6 +14,8 @@ constexpr size_t kPage = size_t{1} << 12;
 constexpr size_t kHugePage = size_t{1} << 21;
 /// Of less, nobody who asks for large blocks could make use.
 constexpr size_t kLeastLeft = size_t{1} << 18;
+/// Of less, clearing new pages takes no longer than the system call.
+constexpr size_t kLeastMoved = size_t{1} << 14;
 
 size_t mapped_size(size_t bytes) {
   if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc();
@@ -37,6 +39,15 @@ void* map(size_t size) {
   return begin + before;
 }
 
+/// Pages with what is on them; those of `target` go. False where the system cannot.
+bool move_pages(char* from, size_t size, char* target) {
+#ifdef MREMAP_FIXED
+  return ::mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 LargeBlocks::~LargeBlocks() {
@@ -48,9 +59,9 @@ void* LargeBlocks::take(size_t bytes) {
   const std::scoped_lock lock(mutex_);
   Block block = cut_from_kept(size);
   if (!block.data) {
-    make_room(size);
     block = {static_cast<char*>(map(size)), size};
-    ++usage_.mapped;
+    seams_.insert({block.data, block.data + size});
+    usage_.mapped += static_cast<int64_t>(size - make_room(block));
   }
   live_.emplace(block.data, block.size);
   usage_.live += static_cast<int64_t>(block.size);
@@ -83,7 +94,7 @@ bool LargeBlocks::give_back(void* data) noexcept {
 
 void LargeBlocks::release() noexcept {
   const std::scoped_lock lock(mutex_);
-  while (!kept_.empty()) unmap_oldest(SIZE_MAX);
+  while (!kept_.empty()) give_up_oldest(SIZE_MAX, nullptr);
 }
 
 LargeBlockUsage LargeBlocks::usage() const {
@@ -107,18 +118,28 @@ LargeBlocks::Block LargeBlocks::cut_from_kept(size_t size) {
   return found;
 }
 
-void LargeBlocks::make_room(size_t bytes) noexcept {
-  const auto over = [&] { return usage_.live + usage_.kept + static_cast<int64_t>(bytes) - usage_.most_live; };
-  while (!kept_.empty() && over() > 0) unmap_oldest(mapped_size(static_cast<size_t>(over())));
+size_t LargeBlocks::make_room(const Block& block) noexcept {
+  const auto over = [&] { return usage_.live + usage_.kept + static_cast<int64_t>(block.size) - usage_.most_live; };
+  size_t filled = 0;
+  while (!kept_.empty() && over() > 0)
+    filled += give_up_oldest(mapped_size(static_cast<size_t>(over())), block.data + filled);
+  return filled;
 }
 
-void LargeBlocks::unmap_oldest(size_t most) noexcept {
+size_t LargeBlocks::give_up_oldest(size_t most, char* target) noexcept {
   const auto oldest = std::ranges::min_element(kept_, {}, [](const auto& block) { return block.second.freed; });
-  const size_t size = std::min(oldest->second.size, most);
-  oldest->second.size -= size;
-  ::munmap(oldest->first + oldest->second.size, size);
+  char* const end = oldest->first + oldest->second.size;
+  const auto seam = std::prev(seams_.lower_bound(end));  // the system moves what was mapped in one piece
+  char* const begin = std::max({oldest->first, end - std::min(oldest->second.size, most), *seam});
+  const auto size = static_cast<size_t>(end - begin);
+  const bool moved = target && size >= kLeastMoved && move_pages(begin, size, target);
+  if (!moved) ::munmap(begin, size);
+  seams_.insert(begin);  // of what stays before it
+  if (moved) seams_.insert({target, target + size});
   usage_.kept -= static_cast<int64_t>(size);
+  oldest->second.size -= size;
   if (oldest->second.size == 0) kept_.erase(oldest);
+  return moved ? size : 0;
 }
 
 }  // namespace lightswitch

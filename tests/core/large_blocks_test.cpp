@@ -20,7 +20,7 @@ TEST(LargeBlocks, AFreedBlockIsUsedAgain) {
   EXPECT_TRUE(blocks.give_back(first));
   EXPECT_EQ(blocks.usage().kept, 8 * kMiB);
   EXPECT_EQ(blocks.take(8 * kMiB - kMiB / 8), first);  // of the rest nobody could make use
-  EXPECT_EQ(blocks.usage().mapped, 1);
+  EXPECT_EQ(blocks.usage().mapped, 8 * kMiB);
   EXPECT_EQ(blocks.usage().kept, 0);
 }
 
@@ -38,7 +38,7 @@ TEST(LargeBlocks, ALargerBlockIsCutAndGrowsTogetherAgain) {
   blocks.give_back(first);
   blocks.give_back(second);
   EXPECT_EQ(blocks.take(32 * kMiB), whole);
-  EXPECT_EQ(blocks.usage().mapped, 1);
+  EXPECT_EQ(blocks.usage().mapped, 32 * kMiB);
 }
 
 TEST(LargeBlocks, NoMoreIsUnmappedThanANewBlockNeeds) {
@@ -59,6 +59,26 @@ TEST(LargeBlocks, NoMoreIsUnmappedThanANewBlockNeeds) {
   std::memset(last, 3, 10 * kMiB);
   EXPECT_EQ(blocks.usage().kept, 0);
   EXPECT_EQ(static_cast<char*>(middle)[20 * kMiB - 1], 2);
+}
+
+TEST(LargeBlocks, PagesOfSmallerBlocksMakeALargerOne) {
+  LargeBlocks blocks;
+  for (int pass = 0; pass < 200; ++pass) {
+    std::vector<char*> pieces;
+    for (int i = 0; i < 6; ++i) {
+      pieces.push_back(static_cast<char*>(blocks.take(10 * kMiB)));
+      std::memset(pieces.back(), i, 10 * kMiB);
+    }
+    for (const int i : {0, 2, 4}) blocks.give_back(pieces[i]);
+    auto* const larger = static_cast<char*>(blocks.take(25 * kMiB));  // of 30 in three pieces
+    std::memset(larger, 9, 25 * kMiB);
+    for (const int i : {1, 3, 5}) EXPECT_EQ(pieces[i][10 * kMiB - 1], i);
+    EXPECT_EQ(blocks.usage().kept, 5 * kMiB);
+    blocks.give_back(larger);
+    for (const int i : {1, 3, 5}) blocks.give_back(pieces[i]);
+    ASSERT_EQ(blocks.usage().mapped, 60 * kMiB) << pass;
+    ASSERT_EQ(blocks.usage().most_live, 60 * kMiB);
+  }
 }
 
 TEST(LargeBlocks, TheSmallestThatFitsIsTaken) {
