@@ -20,7 +20,11 @@ at::Tensor call(const c10::OperatorHandle& operation, std::vector<IValue> argume
 }
 
 IValue pair(int64_t value) {
-  return IValue(std::vector<int64_t>{value, value});
+  return pair({value, value});
+}
+
+IValue pair(const std::array<int64_t, 2>& values) {
+  return IValue(std::vector<int64_t>(values.begin(), values.end()));
 }
 
 IValue no_scalars() {

@@ -3,6 +3,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -19,8 +20,9 @@ Operation find_operation(const char* name, const char* overload = "");
 
 at::Tensor call(const c10::OperatorHandle& operation, std::vector<c10::IValue> arguments);
 
-/// The arguments they have in common: the same number for both axes, no scalars, a tensor that may be undefined.
+/// The arguments they have in common: a number for both axes, or one for each, no scalars, a tensor that may be undefined.
 c10::IValue pair(int64_t value);
+c10::IValue pair(const std::array<int64_t, 2>& values);
 c10::IValue no_scalars();
 c10::IValue optional_tensor(const at::Tensor& tensor);
 

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -18,7 +19,8 @@ namespace lightswitch::nn {
 class PackedConv {
  public:
   struct Geometry {
-    int64_t stride = 1, padding = 0;
+    std::array<int64_t, 2> stride = {1, 1};  // down, across
+    int64_t padding = 0;
     bool transposed = false;
   };
 
@@ -41,12 +43,16 @@ class PackedConv {
   };
 
   PackedConv(const at::Tensor& weight, const at::Tensor& bias, const Geometry& geometry);
+  /// The same with four neighbours of a row as channels of one pixel; null where that does not pay.
+  static std::shared_ptr<const PackedConv> four_at_once(const at::Tensor& weight, const at::Tensor& bias,
+                                                        const Geometry& geometry);
   at::Tensor dense() const;
   at::Tensor weight_for(at::IntArrayRef input_size) const;
 
   Geometry geometry_;
   at::Tensor bias_;
-  at::Tensor original_;  // of a transposed convolution
+  at::Tensor original_;                           // of a transposed convolution
+  std::shared_ptr<const PackedConv> four_at_once_;  // for rows that it divides
   mutable std::mutex mutex_;
   mutable std::optional<double> gain_;  // the largest sum of weights' magnitudes that makes one output
   mutable double shift_ = 0;            // the largest bias

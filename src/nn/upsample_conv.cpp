@@ -68,7 +68,7 @@ UpsampleConv2d::UpsampleConv2d(WeightLoader& loader, const std::string& name, in
     return;
   }
   weight_ = phase_weights(weight).to(options);
-  packed_ = PackedConv::make(weight_, bias_, {.stride = 2, .padding = 1, .transposed = true});
+  packed_ = PackedConv::make(weight_, bias_, {.stride = {2, 2}, .padding = 1, .transposed = true});
   if (packed_)
     weight_ = bias_ = at::Tensor();
   else

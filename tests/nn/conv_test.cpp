@@ -103,6 +103,10 @@ INSTANTIATE_TEST_SUITE_P(
         ConvCase{"padded_at_the_end", {.in = 8, .out = 8, .stride = 2, .pad_begin = 0, .pad_end = 1}, {1, 8, 10, 8}},
         ConvCase{"thin_input", {.in = 4, .out = 32}, {1, 4, 8, 8}},
         ConvCase{"thin_output", {.in = 32, .out = 3}, {1, 32, 16, 16}},
+        ConvCase{"thin_output_of_a_row_of_four", {.in = 32, .out = 3}, {2, 32, 1, 4}},
+        ConvCase{"thin_output_of_an_odd_row", {.in = 32, .out = 3}, {1, 32, 5, 13}},
+        ConvCase{"thin_output_without_bias", {.in = 64, .out = 4, .bias = false}, {2, 64, 7, 20}, Activation::relu},
+        ConvCase{"thin_output_gelu", {.in = 16, .out = 1}, {1, 16, 6, 8}, Activation::gelu},
         ConvCase{"one_pixel", {.in = 8, .out = 8}, {1, 8, 1, 1}}),
     [](const auto& test) { return test.param.name; });
 

@@ -3,7 +3,7 @@
     python tools/bench/routing_curve.py routed.safetensors --lpips lpips.ts -o curve            held-out drawings
     python tools/bench/routing_curve.py routed.safetensors --images DIR --lpips lpips.ts -o curve     photographs
 
-Writes curve.json and curve.svg. Quality is that of the trained networks in PyTorch; multiply-adds and milliseconds are those of the
+Writes curve.json, curve.svg and curve.md. Quality is that of the trained networks in PyTorch; multiply-adds and milliseconds are those of the
 built `lightswitch`, whose picture is compared first. The shares take turns, so that a busy machine slows all of them. Latents are made by
 the encoder of models/scenes.
 """
@@ -198,10 +198,10 @@ def main() -> None:
         "gate": {m: verdict(curve, 1 if m == "psnr" else -1) for m, curve in quality.items()},
         "cost": cost,
     }
-    text = {".json": json.dumps(result, indent=1) + "\n", ".svg": drawn(result)}
+    text = {".json": json.dumps(result, indent=1) + "\n", ".svg": drawn(result), ".md": table(result) + "\n"}
     for suffix, content in text.items():
         write_atomically(options.output.with_suffix(suffix), lambda path: path.write_text(content))
-    print(table(result))
+    print(text[".md"])
     print(json.dumps(result["gate"], indent=1))
 
 

@@ -10,6 +10,7 @@ COMMANDS = {
     "scenes-decoder": "train.decoder:command",
     "scenes-vq": "train.vq_training:command",
     "scenes-routed": "train.routed_training:command",
+    "routed-package": "train.routed_package:command",
     "scenes-export": "train.export:command",
     "scenes-tokenizer": "train.tokenizer:command",
     "scenes-text": "train.text_encoder:command",

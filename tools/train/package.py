@@ -20,6 +20,8 @@ SPACE = "scenes"
 SAMPLERS = ("ddim", "euler", "euler_a", "dpm++2m", "lcm")  # PNDM cannot start from a signal-to-noise ratio of zero
 TRAINED_ON = "Scenes drawn by the project's own generator (tools/train/world.py); no other data."
 CARD = Path(__file__).parent / "cards" / "scenes.md"
+ROUTED = {"file": "routed.safetensors", "family": "routed", "config": {"tile": "4"}}
+ROUTED_SCORES = CARD.with_name("scenes_routed.md")  # the table of bench/routing_curve.py
 HISTORY = CARD.with_suffix(".json")  # what every training of the shipped parts took, on whatever machine it ran
 
 
@@ -178,6 +180,18 @@ def codebook_table(path: Path) -> str:
     )
 
 
+def routed_section() -> str:
+    """Of the card; empty before there are scores."""
+    if not ROUTED_SCORES.exists():
+        return ""
+    about = (
+        "`routed` makes every tile of 32x32 pixels by its light or its heavy branch, as its gate says: `--decoder routed,heavy-share=0.3`. "
+        "Held-out drawings, by the share of tiles that are heavy; the gate beside an oracle, a rule of energy and chance. `time` and `MACs` "
+        "are by those of all tiles heavy. Made by `python bench/routing_curve.py`."
+    )
+    return f"### The routed decoder\n{about}\n\n{ROUTED_SCORES.read_text().strip()}\n"
+
+
 def command(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="train scenes-package", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the package's folder, decoders already in it")
@@ -185,17 +199,20 @@ def command(arguments: list[str]) -> None:
     text, unet, judge = (read_config(CONFIGS / f"scenes_{name}.json") for name in ("text", "unet", "judge"))
     exported = runs_folder() / "scenes-export"
     decoders = json.loads((exported / "decoders.json").read_text())
+    if (options.output / ROUTED["file"]).exists():
+        decoders["decoders"]["routed"] = ROUTED
     write_parts(options.output, text, unet, judge)
     model = describe(text, unet, decoders)
     model["files"] = file_list(options.output)
     check_parts(options.output, model)
     table = exported / "decoders_table.md"
-    trained = [*decoders["runs"], *(config["name"] for config in (text, judge, unet))]
+    trained = [*decoders["runs"], "scenes-routed", *(config["name"] for config in (text, judge, unet))]
     history = with_checkpoints(json.loads(HISTORY.read_text()), trained)
     card = Template(CARD.read_text(encoding="utf-8")).substitute(
         trainings=training_table(history, trained),
         scores=scores_table(runs_folder() / unet["name"] / "scores.json"),
         codebook=codebook_table(runs_folder() / "scenes-vq" / "scores.json"),
+        routed=routed_section(),
         decoders=table.read_text().strip() if table.exists() else "Not measured yet.",
         steps=unet["sampling"]["steps"], method=unet["sampling"]["method"], cfg_scale=unet["sampling"]["cfg_scale"],
     )  # fmt: skip
