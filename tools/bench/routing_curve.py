@@ -27,7 +27,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from train.autoencoder import test_pictures, to_network  # noqa: E402
+from train.autoencoder import to_network  # noqa: E402
 from train.dcae import Autoencoder  # noqa: E402
 from train.decoders_table import HELD_OUT_START  # noqa: E402
 from train.photographs import find, read  # noqa: E402
@@ -35,6 +35,7 @@ from train.routed import RoutedDecoder, from_weights  # noqa: E402
 from train.routed_curves import SHARES, quality_curves, verdict  # noqa: E402
 from train.runs import CONFIGS, read_config, write_atomically  # noqa: E402
 from train.shipped import shipped_autoencoder  # noqa: E402
+from train.world import scene  # noqa: E402
 
 LEAST_DB = 45  # our picture against the same network's in PyTorch, fp32
 TIMED_PICTURES = 4
@@ -53,7 +54,7 @@ def pictures_with_latents(options: argparse.Namespace, tile: int) -> list[tuple[
     if options.images:
         pictures = [read(path, options.side) for path in list(find(options.images).values())[: options.count]]
     else:
-        pictures = list(test_pictures(options.count, HELD_OUT_START)[0])
+        pictures = [scene(seed, options.pixels)[0] for seed in range(HELD_OUT_START, HELD_OUT_START + options.count)]
     encoder, side, items = load_encoder(), 8 * tile, []
     for picture in pictures:
         height, width = (length // side * side for length in picture.shape[:2])
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="name of the results without extension")
     parser.add_argument("--images", type=Path, help="folder of pictures; without it, held-out drawings")
     parser.add_argument("--side", type=int, help="with --images: scaled down to this many pixels and cut to a square")
+    parser.add_argument("--pixels", type=int, default=128, help="edge of the drawings (default: 128)")
     parser.add_argument("--count", type=int, default=64, help="pictures (default: 64)")
     parser.add_argument("--tile", type=int, default=4, help="edge of a tile in latents that the gate was trained for")
     parser.add_argument("--lpips", type=Path, help="TorchScript judge of pictures in -1..1")
@@ -190,7 +192,7 @@ def main() -> None:
         cost = program.measure()
     result = {
         "pictures": len(items),
-        "of": "a folder of pictures" if options.images else "held-out drawings",
+        "of": "a folder of pictures" if options.images else f"held-out drawings of {options.pixels} pixels",
         "dtype": options.dtype,
         "threads": options.threads,
         "shares": SHARES,
