@@ -15,6 +15,7 @@ from .refusal import Refusal
 
 MANIFEST = "model.json"
 CARD = "README.md"
+PICTURES = "pictures/"  # of the card
 
 
 @contextlib.contextmanager
@@ -43,11 +44,11 @@ def write_manifest(folder: Path, model: dict[str, Any]) -> None:
 
 
 def file_list(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of every file of the package but model.json and the card."""
+    """Size and SHA-256 of every file of the package but model.json, the card and its pictures."""
     listed = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (MANIFEST, CARD):
+        if path.is_file() and name not in (MANIFEST, CARD) and not name.startswith(PICTURES):
             listed[name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
     return listed
 
