@@ -196,20 +196,5 @@ TEST(CodecModel, PartsOfOneLatentSpaceAreAsked) {
   EXPECT_TRUE(contains(refusal([](auto& t, auto&) { t.erase("gate.out.bias"); }), "gate.out.bias"));
 }
 
-// The README's example.
-TEST(Codec, LiveStreamInTenLines) {
-  using namespace lightswitch::audio;
-  const auto codec = model();
-  StreamEncoder encoder(codec, 16);
-  StreamDecoder decoder(codec);
-  LiveRouter router({.heavy_share = 0.2});
-  const auto microphone = noise(kHop);
-  for (int frame = 0; frame < 5; ++frame) {
-    const auto packet = encoder.encode(microphone);               // 20 ms in, 16 bytes' worth of indices out
-    const auto loudspeaker = decoder.decode(packet, 16, router);  // and 20 ms back
-    EXPECT_EQ(loudspeaker.size(), microphone.size());
-  }
-}
-
 }  // namespace
 }  // namespace lightswitch::audio
