@@ -17,8 +17,8 @@ from train.autoencoder import picture_loss, psnr, to_network, to_pictures
 from train.motion_latents import ready, shipped_space, stored
 from train.motion_world import FRAMES, clip, filmstrips
 from train.muon import Muon
-from train.runs import OF_SCENES, SHIPPED, Run, averaged_weights, half_precision, training_options, write_atomically
-from train.shipped import SCENES, shipped_decoder
+from train.runs import OF_SCENES, SHIPPED, Run, averaged_weights, half_precision, runs_folder, training_options, write_atomically
+from train.shipped import MOTION, SCENES, shipped_decoder
 from train.temporal_decoders import KLTemporalDecoder, TinyTemporalDecoder, start_from_pictures
 from train.world import TEST
 
@@ -109,9 +109,10 @@ def train(config: dict, start: Path | None = None) -> None:
 
 
 def trained(config: dict) -> nn.Module:
-    """The averaged weights of the last checkpoint."""
+    """The averaged weights of the last checkpoint; those that ship where this machine has none."""
     decoder = build(config)
-    decoder.load_state_dict(averaged_weights(config["name"]))
+    here = (runs_folder() / config["name"] / "checkpoint.pt").exists()
+    decoder.load_state_dict(averaged_weights(config["name"]) if here else shipped_decoder(MOTION / config["start"]))
     return decoder.eval().requires_grad_(False)
 
 

@@ -24,6 +24,7 @@ DENOISER, PICTURE_ENCODER, ENCODER = "denoiser.pt", "image_encoder.pt", "vit.saf
 DECODERS = {"vae": "full", "tae": "light"}  # name in the package -> of configs/motion_NAME.json
 CARD = Path(__file__).parent / "cards" / "motion.md"
 HISTORY = CARD.with_suffix(".json")  # see train.package
+SCORES = CARD.with_name("motion_scores.json")  # what motion-samples found of the denoiser that ships
 
 
 def decoder_entry(name: str, config: dict) -> dict:
@@ -137,7 +138,7 @@ def command(arguments: list[str]) -> None:
     sampling = unet["sampling"]
     card = Template(CARD.read_text(encoding="utf-8")).substitute(
         trainings=training_table(history, runs),
-        scores=scores_table(runs_folder() / unet["name"] / "scores.json"),
+        scores=scores_table(SCORES),
         decoders=table.read_text().strip() if table.exists() else "Not measured yet.",
         frames=FRAMES, steps=sampling["steps"], max_cfg=sampling["max_cfg"], fps=sampling["fps"],
     )  # fmt: skip

@@ -13,11 +13,12 @@ from torch import Tensor
 from train.autoencoder import psnr, to_network, to_pictures
 from train.motion_decoder import FromRaw, trained
 from train.motion_latents import shipped_space
+from train.motion_package import SCORES
 from train.motion_scores import distance
 from train.motion_unet import Motion
 from train.motion_unet_training import load_motion
 from train.motion_world import clip, filmstrips
-from train.runs import CONFIGS, read_config, runs_folder, write_atomically
+from train.runs import CONFIGS, read_config, write_atomically
 from train.torchscript import ScheduleConfig, scripted
 from train.world import TEST
 
@@ -110,5 +111,4 @@ def command(arguments: list[str]) -> None:
         }
     print(json.dumps(scores, indent=1))
     if options.record:
-        path = runs_folder() / config["name"] / "scores.json"
-        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(scores, indent=1) + "\n"))
+        write_atomically(SCORES, lambda temporary: temporary.write_text(json.dumps(scores, indent=1) + "\n"))

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
-SCENES = Path(__file__).resolve().parents[2] / "models" / "scenes"
+MODELS = Path(__file__).resolve().parents[2] / "models"
+SCENES, MOTION = MODELS / "scenes", MODELS / "motion"
 
 
 def shipped_part(name: str, folder: Path = SCENES) -> torch.jit.ScriptModule:
