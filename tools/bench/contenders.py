@@ -83,6 +83,8 @@ def openvino(case: Case, dtype: str, threads: int) -> Contender:
     """Static shape, one request, latency first."""
     if importlib.util.find_spec("openvino") is None:
         raise Unavailable("openvino is not installed (pip install openvino)")
+    if threads > 1:
+        raise Unavailable("OpenMP binds this process's threads, which halves OpenVINO's: beside it, compare with --threads 1")
     import openvino as ov
 
     with torch.inference_mode(False), torch.no_grad():
