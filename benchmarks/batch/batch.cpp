@@ -5,7 +5,6 @@
 #include <benchmark/benchmark.h>
 #include <lightswitch/batch/batch.hpp>
 #include <lightswitch/batch/verify.hpp>
-#include <lightswitch/model_package.hpp>
 
 #include <fstream>
 #include <map>
@@ -13,18 +12,13 @@
 #include "core/sha256.hpp"
 #include "core/stopwatch.hpp"
 #include "harness/program.hpp"
+#include "harness/scenes.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lightswitch::bench {
 namespace {
 
 constexpr int64_t kPictures = 16, kSteps = 4;
-
-const ModelPackage& package() {
-  static const ModelPackage scenes =
-      ModelPackage::open(std::filesystem::path(LIGHTSWITCH_SOURCE_DIR) / "models" / "scenes");
-  return scenes;
-}
 
 void write_manifest(const std::filesystem::path& file) {
   std::ofstream lines(file);
@@ -38,14 +32,14 @@ double make(const std::filesystem::path& folder, const std::string& decoder, int
   BatchRequest request;
   request.manifest = folder / "prompts.jsonl";
   request.output = folder / "pictures";
-  request.settings = batch_defaults(&package());
+  request.settings = batch_defaults(&scenes());
   request.settings.options.steps = kSteps;
   request.settings.decoder = decoder;
   request.settings.dtype = resolved_for_cpu(DType::automatic);
   request.micro_batch = micro_batch;
   write_manifest(request.manifest);
   const Stopwatch watch;
-  const BatchSummary summary = run_batch(request, {.registry = registry, .package = &package()});
+  const BatchSummary summary = run_batch(request, {.registry = registry, .package = &scenes()});
   const double seconds = watch.ms() * 1e-3;
   if (summary.done != kPictures) throw std::runtime_error("pictures are missing");
   return seconds;

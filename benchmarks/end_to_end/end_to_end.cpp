@@ -5,12 +5,12 @@
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
 #include <lightswitch/decoder_spec.hpp>
-#include <lightswitch/model_package.hpp>
 
 #include <map>
 
 #include "harness/gate.hpp"
 #include "harness/program.hpp"
+#include "harness/scenes.hpp"
 #include "harness/subjects.hpp"
 
 namespace lightswitch::bench {
@@ -18,22 +18,16 @@ namespace {
 
 constexpr double kLeastDb = 40;
 
-const ModelPackage& package() {
-  static const ModelPackage scenes =
-      ModelPackage::open(std::filesystem::path(LIGHTSWITCH_SOURCE_DIR) / "models" / "scenes");
-  return scenes;
-}
-
 /// The pipeline without a decoder, per arithmetic of the denoiser; its parts are shared.
 TextToImageParts parts(DType dtype) {
   static std::map<DType, TextToImageParts> all;
   const auto known = all.find(dtype);
-  return known != all.end() ? known->second : all.emplace(dtype, package().load_parts(dtype)).first->second;
+  return known != all.end() ? known->second : all.emplace(dtype, scenes().load_parts(dtype)).first->second;
 }
 
 TextToImage pipeline(const std::string& decoder, DType dtype) {
   static const DecoderRegistry registry(builtin_decoder_families());
-  const NetworkContext context{.registry = registry, .package = &package()};
+  const NetworkContext context{.registry = registry, .package = &scenes()};
   TextToImageParts all = parts(dtype);
   all.decoder = open_decoder(NetworkSpec::parse(decoder + ",dtype=" + to_string(dtype)), context);
   return TextToImage(all);
@@ -41,7 +35,7 @@ TextToImage pipeline(const std::string& decoder, DType dtype) {
 
 void generate(benchmark::State& state, const std::string& decoder, int64_t steps, DType dtype) {
   const TextToImage timed = pipeline(decoder, dtype);
-  TextToImageOptions options = package().defaults();
+  TextToImageOptions options = scenes().defaults();
   options.prompt = "two red balloons over a blue house, snowy field, night sky";
   options.steps = steps;
   TextToImageResult result = timed.generate(options);  // the first one warms TorchScript up

@@ -134,7 +134,11 @@ size_t LargeBlocks::give_up_oldest(size_t most, char* target) noexcept {
   const auto size = static_cast<size_t>(end - begin);
   const bool moved = target && size >= kLeastMoved && move_pages(begin, size, target);
   if (!moved) ::munmap(begin, size);
-  seams_.insert(begin);  // of what stays before it
+  seams_.erase(begin);
+  if (live_.contains(end) || kept_.contains(end))
+    seams_.insert(end);
+  else
+    seams_.erase(end);
   if (moved) seams_.insert({target, target + size});
   usage_.kept -= static_cast<int64_t>(size);
   oldest->second.size -= size;

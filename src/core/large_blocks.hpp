@@ -19,10 +19,10 @@ class LargeBlocks {
   LargeBlocks& operator=(const LargeBlocks&) = delete;
   ~LargeBlocks();
 
-  /// At least `bytes` > 0, aligned to a page. Cut from the smallest freed block that is large enough; neighbours that are
-  /// freed grow together again. Where none is large enough and no more may be held, the pages of smaller ones are moved
-  /// into a new block. So the stages of a decoder, whose tensors grow fourfold, all live in the same memory, and no pass
-  /// but the first waits for the kernel to clear pages. @throws std::bad_alloc.
+  /// At least `bytes` > 0, aligned to a page. Cut from the smallest freed block that is large enough; neighbours that
+  /// are freed grow together again. Where none is large enough and no more may be held, the pages of smaller ones are
+  /// moved into a new block. So the stages of a decoder, whose tensors grow fourfold, all live in the same memory, and
+  /// no pass but the first waits for the kernel to clear pages. @throws std::bad_alloc.
   void* take(size_t bytes);
   /// False when the block is not one of these.
   bool give_back(void* block) noexcept;
@@ -44,8 +44,8 @@ class LargeBlocks {
   Block cut_from_kept(size_t size);
   /// Gives up what must go before `block` may be held; returns how many bytes of `block` now have its pages.
   size_t make_room(const Block& block) noexcept;
-  /// At most `most` bytes from the end of the block that was freed longest ago: to `target` where that is possible, else
-  /// to the system. Returns how many were moved.
+  /// At most `most` bytes from the end of the block that was freed longest ago: to `target` where that is possible,
+  /// else to the system. Returns how many were moved.
   size_t give_up_oldest(size_t most, char* target) noexcept;
 
   mutable std::mutex mutex_;

@@ -58,7 +58,8 @@ Conv2d::Conv2d(WeightLoader& loader, std::string name, const at::Tensor& weight,
   if (bias.defined()) bias_ = bias.to(bias.options().dtype(loader.dtype()).device(loader.device()), false, true);
   // Groups of channels gain nothing from packing.
   if (shape_.groups == 1)
-    packed_ = PackedConv::make(weight_, bias_, {.stride = {shape_.stride, shape_.stride}, .padding = own_padding(shape_)});
+    packed_ = PackedConv::make(weight_, bias_,
+                               {.stride = {shape_.stride, shape_.stride}, .padding = own_padding(shape_)});
   if (packed_)
     weight_ = bias_ = at::Tensor();
   else

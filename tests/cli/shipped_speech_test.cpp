@@ -46,7 +46,8 @@ TEST(ShippedSpeech, IsHeardAndTheGateSpendsTheHeavyDecoderWell) {
   LIGHTSWITCH_REQUIRE_DATA(recording);
   const testing::TemporaryFolder folder;
   const auto at = [&](const std::string& name) { return (folder / name).string(); };
-  const CommandRun there = run_command({"codec", "encode", recording.string(), "-m", kModel.string(), "-o", at("a.lsc")});
+  const CommandRun there =
+      run_command({"codec", "encode", recording.string(), "-m", kModel.string(), "-o", at("a.lsc")});
   ASSERT_EQ(there.code, 0) << there.err;
   const auto original = audio::read_mono(recording, 16000);
   const auto distance = [&](const std::vector<std::string>& route) {

@@ -227,7 +227,7 @@ def section(settings: Settings, claims: Claims, given: Path | None) -> Section:
     ]
     if not model:
         about.append(
-            "No model of the codec ships yet (models/speech is not there) and none was named with --codec: random weights have multiply-adds, "
+            "models/speech is not there and no model was named with --codec: random weights have multiply-adds, "
             "parameters and latency, and no quality."
         )
     percent = lambda value: [(100 * one.routing["light_share"], value(one)) for one in at.values()]  # noqa: E731
